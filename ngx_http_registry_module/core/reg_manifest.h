@@ -1,0 +1,74 @@
+/*
+ * Manifests: what a document is, and what it refers to.  Docker image
+ * manifest version 2 schema 2, its list, OCI image manifest and index.
+ */
+
+#ifndef _REG_MANIFEST_H_INCLUDED_
+#define _REG_MANIFEST_H_INCLUDED_
+
+
+#include "reg_base.h"
+#include "reg_digest.h"
+
+
+/* of all references of one manifest together */
+#define REG_MANIFEST_REFS_MAX  10000
+
+
+typedef enum {
+    REG_MEDIA_UNKNOWN = 0,
+    REG_MEDIA_DOCKER_MANIFEST,
+    REG_MEDIA_DOCKER_LIST,
+    REG_MEDIA_OCI_MANIFEST,
+    REG_MEDIA_OCI_INDEX,
+    REG_MEDIA_DOCKER_SCHEMA1            /* known, and refused */
+} reg_media_t;
+
+
+typedef struct {
+    reg_str_t       media_type;
+    reg_str_t       artifact_type;
+    reg_digest_t    digest;
+    int64_t         size;
+    unsigned        has_urls:1;         /* "urls" is there and not empty */
+} reg_descriptor_t;
+
+
+typedef struct {
+    reg_media_t        media;
+    reg_str_t          artifact_type;   /* "artifactType", null if absent */
+    reg_str_t          annotations;     /* the JSON text of the member */
+
+    unsigned           has_config:1;
+    unsigned           has_subject:1;
+
+    reg_descriptor_t   config;
+    reg_descriptor_t   subject;
+
+    reg_descriptor_t  *layers;          /* "layers" (also "blobs") */
+    size_t             nlayers;
+    reg_descriptor_t  *manifests;
+    size_t             nmanifests;
+} reg_manifest_t;
+
+
+/* parameters after ';' and blanks are ignored; case-insensitive */
+reg_media_t reg_media_parse(const reg_str_t *content_type);
+reg_str_t reg_media_text(reg_media_t media);
+
+/*
+ * "declared" is the Content-Type of the request; REG_MEDIA_UNKNOWN means
+ * that of the bytes themselves (what is read back from the store).
+ *
+ * REG_BAD: not a manifest, ambiguous (CVE-2021-41190: members of an index and
+ * of an image together, mediaType against Content-Type, a known key twice or
+ * in another case), or malformed; *why is a sentence for the client and
+ * holds no byte of the input.
+ *
+ * All strings of *m are of the arena or point into "body".
+ */
+reg_rc_t reg_manifest_parse(reg_arena_t *arena, const reg_str_t *body,
+    reg_media_t declared, reg_manifest_t *m, const char **why);
+
+
+#endif /* _REG_MANIFEST_H_INCLUDED_ */
