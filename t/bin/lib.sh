@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# Shared by the scripts of this folder: messages, ports, waiting, stopping.
+# Sourced, never run; the caller has set -euo pipefail.
+
+# One line on stderr that says what failed and where to mend it, then the end.
+die()
+{
+    printf '%s: error: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+say()
+{
+    printf '%s: %s\n' "${0##*/}" "$*"
+}
+
+# die, with the end of the log that tells the reason.
+die_log()
+{
+    local log=$1
+
+    shift
+    if [ -s "$log" ]; then
+        printf -- '---- last lines of %s\n' "$log" >&2
+        tail -n 25 "$log" >&2
+        printf -- '----\n' >&2
+    else
+        printf -- '---- %s is empty\n' "$log" >&2
+    fi
+    die "$*"
+}
+
+# A listener on loopback is there.
+port_busy()
+{
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# Prints a port of loopback that nothing listens on.  The range lies below the
+# kernel's ephemeral ports, the choice is random: parallel runs do not collide.
+free_port()
+{
+    local i port
+
+    for i in {1..100}; do
+        port=$((18000 + (RANDOM * 32768 + RANDOM) % 14000))
+        if ! port_busy "$port"; then
+            echo "$port"
+            return
+        fi
+    done
+
+    die "found no free port between 18000 and 32000 on 127.0.0.1"
+}
+
+# wait_for SECONDS COMMAND...: repeats the command until it is true.
+wait_for()
+{
+    local end=$((SECONDS + $1))
+
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+# is_ours PIDFILE WORD: the process is alive and WORD is in its command line.
+# An id that was given to another program meanwhile is never ours.
+is_ours()
+{
+    local pid
+
+    [ -s "$1" ] && read -r pid <"$1" && [ -r "/proc/$pid/cmdline" ] \
+        && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2"
+}
+
+# stop_pid PIDFILE WORD [SIGNAL]: ends the process and waits for it; an id that
+# is not ours is only forgotten.
+stop_pid()
+{
+    local i pid
+
+    if is_ours "$1" "$2"; then
+        read -r pid <"$1"
+        kill "-${3:-TERM}" "$pid" 2>/dev/null || true
+        for ((i = 0; i < 200; i++)); do
+            is_ours "$1" "$2" || break
+            sleep 0.05
+        done
+        if is_ours "$1" "$2"; then
+            say "process $pid did not stop within 10 s, killed it"
+            kill -KILL "$pid" 2>/dev/null || true
+            sleep 0.2
+        fi
+    fi
+
+    rm -f "$1"
+}
