@@ -1,0 +1,80 @@
+
+/*
+ * The Swift TempAuth v1 token of a storage account.
+ *
+ * One token per account is kept in shared memory and used by all workers.
+ * The worker that finds it absent or due fetches it, the others wait.
+ */
+
+#ifndef _NGX_HTTP_REGISTRY_TOKEN_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_TOKEN_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+
+typedef struct ngx_http_registry_token_fetch_s
+    ngx_http_registry_token_fetch_t;
+
+
+/* one per distinct storage account; configuration */
+typedef struct {
+    ngx_str_t                         auth_url;  /* zero-terminated */
+    ngx_str_t                         user;
+    ngx_str_t                         key;       /* never logged */
+    ngx_shm_zone_t                   *zone;
+
+    /* private to a worker */
+    ngx_http_registry_token_fetch_t  *fetch;
+    ngx_queue_t                       waiting;
+    ngx_event_t                       event;
+    unsigned                          ready:1;
+} ngx_http_registry_account_t;
+
+
+typedef struct ngx_http_registry_token_wait_s  ngx_http_registry_token_wait_t;
+
+/* embedded by a waiting request, zeroed before its first use */
+struct ngx_http_registry_token_wait_s {
+    ngx_queue_t    queue;
+    /* NGX_OK: a token is there; NGX_ERROR: none, why was logged */
+    void         (*handler)(void *data, ngx_int_t rc);
+    void          *data;
+};
+
+
+/*
+ * Makes the shared zone of the account, once at configuration time.  The
+ * token survives a reload; the flags and the record of failures do not.
+ */
+char *ngx_http_registry_token_zone(ngx_conf_t *cf,
+    ngx_http_registry_account_t *account);
+
+/* for init_process: starts fetching, so that the first request need not */
+ngx_int_t ngx_http_registry_token_init_worker(ngx_cycle_t *cycle,
+    ngx_http_registry_account_t *account);
+
+/*
+ * NGX_OK: the token and the path of the storage, without a slash at its end,
+ * were copied to the pool; NGX_AGAIN: w was queued, its handler is called
+ * later, never from within this call; NGX_ERROR: no token for now.
+ */
+ngx_int_t ngx_http_registry_token_get(ngx_http_registry_account_t *account,
+    ngx_pool_t *pool, ngx_str_t *token, ngx_str_t *storage,
+    ngx_http_registry_token_wait_t *w);
+
+/* safe when not queued */
+void ngx_http_registry_token_cancel(ngx_http_registry_token_wait_t *w);
+
+/* the storage said 401 to this very token: drops it unless it was renewed */
+void ngx_http_registry_token_refused(ngx_http_registry_account_t *account,
+    ngx_str_t *token);
+
+/* a word for facts known of the account by all workers; zero after a reload */
+ngx_atomic_t *ngx_http_registry_token_flags(
+    ngx_http_registry_account_t *account);
+
+
+#endif /* _NGX_HTTP_REGISTRY_TOKEN_H_INCLUDED_ */
