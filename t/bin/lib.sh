@@ -43,7 +43,7 @@ free_port()
     local i port
 
     for i in {1..100}; do
-        port=$((18000 + (RANDOM * 32768 + RANDOM) % 14000))
+        port=$((18000 + SRANDOM % 14000))
         if ! port_busy "$port"; then
             echo "$port"
             return
@@ -51,6 +51,21 @@ free_port()
     done
 
     die "found no free port between 18000 and 32000 on 127.0.0.1"
+}
+
+# listens PIDFILE PORT: this very process listens there, not another one that
+# took the port in the meantime.
+listens()
+{
+    local hex inode pid
+
+    read -r pid <"$1"
+    printf -v hex ':%04X' "$2"
+    inode=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v p="$hex" \
+        '$2 ~ p "$" && $4 == "0A" { print $10; exit }')
+
+    [ -n "$inode" ] && find "/proc/$pid/fd" -lname "socket:\\[$inode\\]" \
+        -print -quit 2>/dev/null | grep -q .
 }
 
 # wait_for SECONDS COMMAND...: repeats the command until it is true.
