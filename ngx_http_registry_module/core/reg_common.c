@@ -1,0 +1,290 @@
+#include "reg_ops.h"
+#include "reg_path.h"
+
+
+#define LISTING_MAX  (4 * 1024 * 1024)
+
+
+static reg_todo_t check_container(reg_flow_t *f);
+static reg_todo_t judge_container(reg_flow_t *f);
+static reg_todo_t create_container(reg_flow_t *f);
+static reg_todo_t say_ready(reg_flow_t *f);
+static reg_todo_t say_not_allowed(reg_flow_t *f);
+
+
+const reg_step_t  reg_container_steps[] = {
+    { "check container", check_container, judge_container },
+    { "create container", create_container, reg_judge_made },
+    { "container is ready", say_ready, NULL }
+};
+
+
+const reg_step_t  reg_not_allowed[] = {
+    { "refuse method", say_not_allowed, NULL }
+};
+
+
+void
+reg_flow_start(reg_flow_t *f)
+{
+    switch (f->route.kind) {
+
+    case REG_ROUTE_BLOB:
+        f->step = reg_blob_steps(f);
+        break;
+
+    case REG_ROUTE_UPLOADS:
+    case REG_ROUTE_UPLOAD:
+        f->step = reg_upload_steps(f);
+        break;
+
+    case REG_ROUTE_MANIFEST:
+        f->step = (f->method == REG_DELETE) ? reg_delete_steps(f)
+                                            : reg_manifest_steps(f);
+        break;
+
+    default:
+        f->step = reg_list_steps(f);
+    }
+}
+
+
+static reg_todo_t
+check_container(reg_flow_t *f)
+{
+    reg_str_t  none = reg_null_string;
+
+    reg_flow_call(f, REG_HEAD, none);
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_container(reg_flow_t *f)
+{
+    if (f->calls[0].reply.status == 404) {
+        return REG_NEXT;
+    }
+
+    if (reg_store_failed(f, &f->calls[0])) {
+        return REG_ANSWER;
+    }
+
+    return say_ready(f);
+}
+
+
+static reg_todo_t
+create_container(reg_flow_t *f)
+{
+    reg_str_t  none = reg_null_string;
+
+    reg_flow_call(f, REG_PUT, none);
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+say_ready(reg_flow_t *f)
+{
+    reg_answer(f, 200);
+
+    return REG_ANSWER;
+}
+
+
+static reg_todo_t
+say_not_allowed(reg_flow_t *f)
+{
+    reg_str_t  allow;
+
+    static const reg_str_t  allowed[] = {
+        /* ping     */ reg_string("GET, HEAD"),
+        /* catalog  */ reg_string("GET, HEAD"),
+        /* tags     */ reg_string("GET, HEAD"),
+        /* manifest */ reg_string("DELETE, GET, HEAD, PUT"),
+        /* blob     */ reg_string("DELETE, GET, HEAD"),
+        /* uploads  */ reg_string("POST"),
+        /* upload   */ reg_string("DELETE, GET, HEAD, PATCH, PUT"),
+        /* none     */ reg_string("GET")
+    };
+
+    allow = allowed[f->route.kind];
+
+    reg_refuse(f, REG_E_UNSUPPORTED,
+               "this method is not allowed here; the Allow header lists"
+               " those that are");
+    reg_answer_header(f, "Allow", allow);
+
+    return REG_ANSWER;
+}
+
+
+reg_rc_t
+reg_link_read(const reg_reply_t *reply, reg_digest_t *d)
+{
+    reg_str_t  text;
+
+    text = reply->body;
+
+    /* some tools that repaired a container left a newline */
+
+    if (text.len && text.data[text.len - 1] == '\n') {
+        text.len--;
+    }
+
+    return reg_digest_parse(&text, d);
+}
+
+
+reg_call_t *
+reg_link_write(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
+{
+    reg_call_t  *call;
+
+    call = reg_flow_call(f, REG_PUT, object);
+
+    call->body = reg_digest_text(f->arena, d);
+    if (call->body.data == NULL || object.data == NULL) {
+        return NULL;
+    }
+
+    return call;
+}
+
+
+reg_call_t *
+reg_call_list(reg_flow_t *f, const reg_str_t *prefix, const reg_str_t *marker,
+    char delimiter, int limit)
+{
+    reg_buf_t    b;
+    reg_str_t    none = reg_null_string;
+    reg_call_t  *call;
+
+    call = reg_flow_call(f, REG_GET, none);
+    call->reply_max = LISTING_MAX;
+
+    reg_buf_init(&b, f->arena, 512);
+    reg_buf_text(&b, "format=json&limit=");
+    reg_buf_number(&b, limit);
+    reg_buf_text(&b, "&prefix=");
+    reg_buf_escape(&b, prefix, 0);
+
+    if (delimiter) {
+        reg_buf_text(&b, "&delimiter=%2F");
+    }
+
+    if (marker->len) {
+        reg_buf_text(&b, "&marker=");
+        reg_buf_escape(&b, marker, 0);
+    }
+
+    call->query = reg_buf_str(&b);
+
+    return (call->query.data == NULL) ? NULL : call;
+}
+
+
+void
+reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
+    const reg_str_t *text, int64_t number)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, f->arena, 256);
+    reg_buf_add_str(&b, &call->headers);
+    reg_buf_text(&b, name);
+    reg_buf_text(&b, ": ");
+
+    if (text) {
+        reg_buf_add_str(&b, text);
+
+    } else {
+        reg_buf_number(&b, number);
+    }
+
+    reg_buf_text(&b, "\r\n");
+    call->headers = reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_location(reg_flow_t *f, const char *rest, const reg_str_t *last)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, f->arena, 256);
+    reg_buf_escape(&b, &f->route.prefix, 1);
+    reg_buf_text(&b, "/v2/");
+    reg_buf_add_str(&b, &f->route.name);
+    reg_buf_text(&b, rest);
+    reg_buf_add_str(&b, last);
+
+    return reg_buf_str(&b);
+}
+
+
+reg_todo_t
+reg_judge_made(reg_flow_t *f)
+{
+    unsigned  i;
+
+    for (i = 0; i < f->ncalls; i++) {
+
+        if (reg_store_failed(f, &f->calls[i])) {
+            return REG_ANSWER;
+        }
+
+        if (f->calls[i].reply.status >= 300) {
+            return reg_refuse(f, REG_E_UNAVAILABLE,
+                              "the storage refused to write an object");
+        }
+    }
+
+    return REG_NEXT;
+}
+
+
+void
+reg_answer_digest(reg_flow_t *f, const reg_digest_t *d, int etag)
+{
+    reg_buf_t  b;
+    reg_str_t  text;
+
+    text = reg_digest_text(f->arena, d);
+    reg_answer_header(f, "Docker-Content-Digest", text);
+
+    if (etag) {
+        reg_buf_init(&b, f->arena, text.len + 2);
+        reg_buf_char(&b, '"');
+        reg_buf_add_str(&b, &text);
+        reg_buf_char(&b, '"');
+        reg_answer_header(f, "ETag", reg_buf_str(&b));
+    }
+}
+
+
+int
+reg_not_modified(reg_flow_t *f, const reg_digest_t *d)
+{
+    size_t     i;
+    reg_str_t  text;
+
+    if (reg_str_is(&f->if_none_match, "*")) {
+        return 1;
+    }
+
+    text = reg_digest_text(f->arena, d);
+
+    /* a digest holds no character of the list's grammar */
+
+    for (i = 0; text.len && i + text.len <= f->if_none_match.len; i++) {
+        if (memcmp(f->if_none_match.data + i, text.data, text.len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}

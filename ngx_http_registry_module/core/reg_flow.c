@@ -1,0 +1,149 @@
+#include "reg_flow.h"
+#include "reg_ops.h"
+
+
+#define LINK_MAX  1024
+
+
+reg_todo_t
+reg_flow_run(reg_flow_t *f)
+{
+    reg_todo_t  todo;
+
+    for ( ;; ) {
+
+        if (f->asked) {
+            f->asked = 0;
+            todo = f->step->judge(f);
+
+        } else {
+            f->ncalls = 0;
+            todo = f->step->ask(f);
+        }
+
+        if (todo == REG_NEXT) {
+            f->step++;
+
+        } else if (todo != REG_AGAIN) {
+            f->asked = (todo == REG_CALL || todo == REG_BODY);
+            return todo;
+        }
+    }
+}
+
+
+reg_call_t *
+reg_flow_call(reg_flow_t *f, reg_method_t method, reg_str_t object)
+{
+    reg_call_t  *call;
+
+    call = &f->calls[f->ncalls++];
+    memset(call, 0, sizeof(reg_call_t));
+
+    call->method = method;
+    call->object = object;
+    call->reply_max = LINK_MAX;
+
+    return call;
+}
+
+
+void
+reg_answer(reg_flow_t *f, unsigned status)
+{
+    memset(&f->answer, 0, sizeof(reg_answer_t));
+
+    f->answer.status = status;
+    f->answer.error = REG_E_LAST;
+}
+
+
+void
+reg_answer_header(reg_flow_t *f, const char *name, reg_str_t value)
+{
+    if (f->answer.nheaders < REG_HEADERS_MAX) {
+        f->answer.headers[f->answer.nheaders].name = name;
+        f->answer.headers[f->answer.nheaders++].value = value;
+    }
+}
+
+
+reg_todo_t
+reg_refuse_str(reg_flow_t *f, reg_error_t e, reg_str_t detail)
+{
+    reg_str_t  type = reg_string("application/json; charset=utf-8");
+
+    reg_answer(f, reg_error_status(e));
+
+    f->answer.error = e;
+    f->answer.content_type = type;
+    f->answer.body = reg_error_json(f->arena, e, &detail, detail.len ? 1 : 0);
+    f->answer.length = (int64_t) f->answer.body.len;
+
+    return REG_ANSWER;
+}
+
+
+reg_todo_t
+reg_refuse(reg_flow_t *f, reg_error_t e, const char *detail)
+{
+    reg_str_t  s;
+
+    s.data = (unsigned char *) detail;
+    s.len = strlen(detail);
+
+    return reg_refuse_str(f, e, s);
+}
+
+
+reg_todo_t
+reg_nomem(reg_flow_t *f)
+{
+    reg_answer(f, 500);
+    f->answer.error = REG_E_UNKNOWN;
+
+    return REG_ANSWER;
+}
+
+
+int
+reg_store_failed(reg_flow_t *f, const reg_call_t *call)
+{
+    size_t              i, len;
+    const reg_reply_t  *reply;
+
+    static const char  no_container[] = "NoSuchBucket";
+
+    reply = &call->reply;
+
+    if (reply->status >= 200 && reply->status < 300) {
+        return 0;
+    }
+
+    if (reply->status == 416) {
+        return 0;
+    }
+
+    if (reply->status == 413) {
+        reg_refuse(f, REG_E_DENIED, "the storage quota is exceeded");
+        return 1;
+    }
+
+    if (reply->status == 404) {
+        len = sizeof(no_container) - 1;
+
+        for (i = 0; i + len <= reply->body.len; i++) {
+            if (memcmp(reply->body.data + i, no_container, len) == 0) {
+                reg_refuse(f, REG_E_UNAVAILABLE,
+                           "the storage container does not exist");
+                return 1;
+            }
+        }
+
+        return 0;
+    }
+
+    reg_refuse(f, REG_E_UNAVAILABLE, "the storage does not answer as it"
+                                     " should; try again later");
+    return 1;
+}

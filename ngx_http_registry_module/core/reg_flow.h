@@ -1,0 +1,174 @@
+/*
+ * A flow: which storage calls an operation makes, in which order, and what
+ * each reply means.  A table of rows is read from its top; a row's "ask"
+ * describes calls, its "judge" reads their replies.  Rows only go down.
+ *
+ * A flow does no input or output and knows no clock: whoever runs it makes
+ * the calls (nginx, or a test).
+ */
+
+#ifndef _REG_FLOW_H_INCLUDED_
+#define _REG_FLOW_H_INCLUDED_
+
+
+#include "reg_base.h"
+#include "reg_digest.h"
+#include "reg_error.h"
+#include "reg_route.h"
+
+
+#define REG_CALLS_MAX    16             /* at the same time */
+#define REG_HEADERS_MAX  12
+
+
+typedef enum {
+    REG_NEXT,           /* this row is settled: the row below */
+    REG_AGAIN,          /* this row once more: the next page or batch */
+    REG_CALL,           /* make f->calls[0 .. ncalls], then judge */
+    REG_BODY,           /* read the client's body into f->body, then judge */
+    REG_PASS,           /* calls[0]: its reply is the client's, the end */
+    REG_ANSWER          /* f->answer is filled in: send it, the end */
+} reg_todo_t;
+
+
+typedef enum {
+    REG_GET = 0,
+    REG_HEAD,
+    REG_PUT,
+    REG_POST,
+    REG_PATCH,
+    REG_DELETE,
+    REG_COPY,
+    REG_OTHER
+} reg_method_t;
+
+
+typedef struct {
+    unsigned        status;             /* 0: no answer of the store */
+    int64_t         length;             /* Content-Length; -1: none */
+    reg_str_t       body;
+    reg_str_t       etag;               /* without quotes */
+    reg_str_t       object_manifest;    /* X-Object-Manifest */
+    reg_str_t       trans_id;
+} reg_reply_t;
+
+
+typedef struct {
+    reg_method_t    method;
+    reg_str_t       object;             /* raw; empty: the container itself */
+    reg_str_t       query;              /* escaped, without '?' */
+    reg_str_t       headers;            /* "Name: value\r\n" ... */
+    reg_str_t       body;               /* of a PUT */
+    unsigned        feed:1;             /* the client's body is the body */
+    size_t          reply_max;          /* bytes of the reply kept */
+
+    /* takes the body of a 2xx reply instead of reply.body */
+    void          (*sink)(void *data, const unsigned char *p, size_t len);
+    void           *sink_data;
+
+    reg_reply_t     reply;
+} reg_call_t;
+
+
+typedef struct {
+    const char     *name;
+    reg_str_t       value;
+} reg_header_t;
+
+
+typedef struct {
+    unsigned        status;
+    reg_str_t       content_type;
+    reg_str_t       body;
+    int64_t         length;             /* of the body, HEAD and PASS too */
+    reg_header_t    headers[REG_HEADERS_MAX];
+    unsigned        nheaders;
+    reg_error_t     error;              /* REG_E_LAST: none */
+} reg_answer_t;
+
+
+typedef struct reg_flow_s  reg_flow_t;
+
+typedef reg_todo_t (*reg_row_pt)(reg_flow_t *f);
+
+typedef struct {
+    const char     *name;               /* for people: log and variables */
+    reg_row_pt      ask;
+    reg_row_pt      judge;
+} reg_step_t;
+
+
+struct reg_flow_s {
+    reg_arena_t        *arena;
+
+    /* the request, set by who runs the flow */
+
+    reg_method_t        method;
+    reg_route_t         route;
+    reg_str_t           args;
+    reg_str_t           content_type;
+    reg_str_t           content_range;
+    reg_str_t           range;
+    reg_str_t           if_none_match;
+    reg_str_t           if_range;
+    int64_t             body_length;    /* 0: no body, -1: not told */
+    reg_str_t           body;           /* after REG_BODY */
+    int64_t             now;            /* seconds since 1970 */
+    unsigned char       random[16];
+
+    /* the configuration */
+
+    const unsigned char *secret;        /* REG_SESSION_SECRET bytes */
+    reg_str_t           container;
+    int64_t             part_size;      /* the largest single PUT */
+    int64_t             upload_expires; /* seconds */
+    size_t              manifest_max;
+    unsigned            delete_allowed:1;
+
+    /* what a fed body was, set by who runs the flow */
+
+    reg_hash_t         *hash;           /* updated with all that passes */
+    const reg_digest_t *expected;       /* else the last bytes stay back */
+    int64_t             fed;            /* bytes that passed */
+    unsigned            fed_to_end:1;
+    unsigned            refused:1;      /* hash != expected */
+
+    /* the flow itself */
+
+    const reg_step_t   *step;
+    unsigned            asked:1;
+    reg_call_t          calls[REG_CALLS_MAX];
+    unsigned            ncalls;
+    reg_answer_t        answer;
+    void               *op;             /* of the operation */
+};
+
+
+/* runs until something is to be done outside */
+reg_todo_t reg_flow_run(reg_flow_t *f);
+
+/* the next of f->calls, zeroed; reply_max is a link's */
+reg_call_t *reg_flow_call(reg_flow_t *f, reg_method_t method,
+    reg_str_t object);
+
+/* the table for the request in *f; sets f->step.  ops/ in order of routes */
+void reg_flow_start(reg_flow_t *f);
+
+
+/* for rows: all fill in f->answer and return REG_ANSWER */
+
+reg_todo_t reg_refuse(reg_flow_t *f, reg_error_t e, const char *detail);
+reg_todo_t reg_refuse_str(reg_flow_t *f, reg_error_t e, reg_str_t detail);
+reg_todo_t reg_nomem(reg_flow_t *f);
+void reg_answer(reg_flow_t *f, unsigned status);
+void reg_answer_header(reg_flow_t *f, const char *name, reg_str_t value);
+
+/*
+ * 1 when the reply says nothing of the object: no answer, 401, 5xx, no such
+ * container, over quota ...; f->answer is then filled in.  404 and the 2xx
+ * are for the caller.
+ */
+int reg_store_failed(reg_flow_t *f, const reg_call_t *call);
+
+
+#endif /* _REG_FLOW_H_INCLUDED_ */

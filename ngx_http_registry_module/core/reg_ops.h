@@ -1,0 +1,58 @@
+/*
+ * The operations: each file holds the step tables of its routes, and one
+ * function that chooses among them.
+ */
+
+#ifndef _REG_OPS_H_INCLUDED_
+#define _REG_OPS_H_INCLUDED_
+
+
+#include "reg_flow.h"
+
+
+/* the first row for f->route and f->method; 405 is a row, too */
+const reg_step_t *reg_blob_steps(reg_flow_t *f);
+const reg_step_t *reg_upload_steps(reg_flow_t *f);
+const reg_step_t *reg_manifest_steps(reg_flow_t *f);
+const reg_step_t *reg_delete_steps(reg_flow_t *f);
+const reg_step_t *reg_list_steps(reg_flow_t *f);
+
+/* answers 405 with Allow */
+extern const reg_step_t  reg_not_allowed[];
+
+/* makes the container when it is missing; ends in REG_ANSWER 200 */
+extern const reg_step_t  reg_container_steps[];
+
+
+/* what several operations do alike; reg_common.c */
+
+/* a link's digest out of the reply; REG_BAD for an empty or damaged one */
+reg_rc_t reg_link_read(const reg_reply_t *reply, reg_digest_t *d);
+
+/* a call that writes the digest as a link; NULL when out of memory */
+reg_call_t *reg_link_write(reg_flow_t *f, reg_str_t object,
+    const reg_digest_t *d);
+
+/* a call that lists objects; "delimiter" 0 or '/' */
+reg_call_t *reg_call_list(reg_flow_t *f, const reg_str_t *prefix,
+    const reg_str_t *marker, char delimiter, int limit);
+
+/* a header line of a call; text may be NULL when "number" is to be written */
+void reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
+    const reg_str_t *text, int64_t number);
+
+/* "<prefix>/v2/<name><rest>" */
+reg_str_t reg_location(reg_flow_t *f, const char *rest,
+    const reg_str_t *last);
+
+/* judge of writes that must have made something: 2xx */
+reg_todo_t reg_judge_made(reg_flow_t *f);
+
+/* Docker-Content-Digest and a quoted ETag */
+void reg_answer_digest(reg_flow_t *f, const reg_digest_t *d, int etag);
+
+/* 1 when If-None-Match names the digest, quoted or not, or is "*" */
+int reg_not_modified(reg_flow_t *f, const reg_digest_t *d);
+
+
+#endif /* _REG_OPS_H_INCLUDED_ */

@@ -1,0 +1,238 @@
+#include "reg_path.h"
+
+
+#define REG_PATH_BLOBS    "files/docker/registry/v2/blobs/"
+#define REG_PATH_UPLOADS  "uploads/"
+
+
+static void add_digest(reg_buf_t *b, const reg_digest_t *d, int fan);
+static void add_offset(reg_buf_t *b, int64_t offset);
+static void add_tag(reg_buf_t *b, const reg_str_t *name,
+    const reg_str_t *tag);
+
+
+reg_str_t
+reg_path_blob(reg_arena_t *a, const reg_digest_t *d)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 256);
+    reg_buf_text(&b, REG_PATH_BLOBS);
+    add_digest(&b, d, 1);
+    reg_buf_text(&b, "/data");
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_layer_link(reg_arena_t *a, const reg_str_t *name,
+    const reg_digest_t *d)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    reg_buf_text(&b, REG_PATH_REPOSITORIES);
+    reg_buf_add_str(&b, name);
+    reg_buf_text(&b, "/_layers/");
+    add_digest(&b, d, 0);
+    reg_buf_text(&b, "/link");
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_revision_link(reg_arena_t *a, const reg_str_t *name,
+    const reg_digest_t *d)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    reg_buf_text(&b, REG_PATH_REPOSITORIES);
+    reg_buf_add_str(&b, name);
+    reg_buf_text(&b, "/_manifests/revisions/");
+    add_digest(&b, d, 0);
+    reg_buf_text(&b, "/link");
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_tag_current(reg_arena_t *a, const reg_str_t *name,
+    const reg_str_t *tag)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    add_tag(&b, name, tag);
+    reg_buf_text(&b, "current/link");
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_tag_index(reg_arena_t *a, const reg_str_t *name,
+    const reg_str_t *tag, const reg_digest_t *d)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    add_tag(&b, name, tag);
+    reg_buf_text(&b, "index/");
+    add_digest(&b, d, 0);
+    reg_buf_text(&b, "/link");
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_tags(reg_arena_t *a, const reg_str_t *name)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    reg_buf_text(&b, REG_PATH_REPOSITORIES);
+    reg_buf_add_str(&b, name);
+    reg_buf_text(&b, "/_manifests/tags/");
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_tag(reg_arena_t *a, const reg_str_t *name, const reg_str_t *tag)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    add_tag(&b, name, tag);
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_repository(reg_arena_t *a, const reg_str_t *name)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    reg_buf_text(&b, REG_PATH_REPOSITORIES);
+    reg_buf_add_str(&b, name);
+    reg_buf_char(&b, '/');
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_parts(reg_arena_t *a, const reg_str_t *name, const reg_str_t *id)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    reg_buf_text(&b, REG_PATH_UPLOADS);
+    reg_buf_add_str(&b, name);
+    reg_buf_text(&b, "/_parts/");
+    reg_buf_add_str(&b, id);
+    reg_buf_char(&b, '/');
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_part(reg_arena_t *a, const reg_str_t *name, const reg_str_t *id,
+    int64_t offset)
+{
+    reg_buf_t  b;
+    reg_str_t  prefix;
+
+    prefix = reg_path_parts(a, name, id);
+
+    reg_buf_init(&b, a, 512);
+    reg_buf_add_str(&b, &prefix);
+    add_offset(&b, offset);
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_segments(reg_arena_t *a, const reg_str_t *id)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 128);
+    reg_buf_text(&b, "segments/ngx/");
+    reg_buf_add_str(&b, id);
+    reg_buf_char(&b, '/');
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_segment(reg_arena_t *a, const reg_str_t *id, int64_t offset)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 128);
+    reg_buf_text(&b, "segments/ngx/");
+    reg_buf_add_str(&b, id);
+    reg_buf_char(&b, '/');
+    add_offset(&b, offset);
+
+    return reg_buf_str(&b);
+}
+
+
+static void
+add_tag(reg_buf_t *b, const reg_str_t *name, const reg_str_t *tag)
+{
+    reg_buf_text(b, REG_PATH_REPOSITORIES);
+    reg_buf_add_str(b, name);
+    reg_buf_text(b, "/_manifests/tags/");
+    reg_buf_add_str(b, tag);
+    reg_buf_char(b, '/');
+}
+
+
+static void
+add_digest(reg_buf_t *b, const reg_digest_t *d, int fan)
+{
+    unsigned char  hex[2 * REG_DIGEST_RAW_MAX], *end;
+
+    end = reg_hex(hex, d->raw, reg_alg_size(d->alg));
+
+    reg_buf_text(b, reg_alg_name(d->alg));
+    reg_buf_char(b, '/');
+
+    if (fan) {
+        reg_buf_add(b, hex, 2);
+        reg_buf_char(b, '/');
+    }
+
+    reg_buf_add(b, hex, (size_t) (end - hex));
+}
+
+
+/* fixed width: the bytewise order of a listing is then the order of parts */
+
+static void
+add_offset(reg_buf_t *b, int64_t offset)
+{
+    int            i;
+    unsigned char  digits[16];
+
+    for (i = 15; i >= 0; i--) {
+        digits[i] = (unsigned char) ('0' + offset % 10);
+        offset /= 10;
+    }
+
+    reg_buf_add(b, digits, sizeof(digits));
+}

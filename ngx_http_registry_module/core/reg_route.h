@@ -1,0 +1,45 @@
+/*
+ * /v2/... to an operation.  Names contain slashes, so a path is read from
+ * its right end: /v2/<name>/manifests/<reference> and so on.
+ */
+
+#ifndef _REG_ROUTE_H_INCLUDED_
+#define _REG_ROUTE_H_INCLUDED_
+
+
+#include "reg_base.h"
+#include "reg_digest.h"
+#include "reg_error.h"
+
+
+typedef enum {
+    REG_ROUTE_PING = 0,
+    REG_ROUTE_CATALOG,
+    REG_ROUTE_TAGS,
+    REG_ROUTE_MANIFEST,
+    REG_ROUTE_BLOB,
+    REG_ROUTE_UPLOADS,
+    REG_ROUTE_UPLOAD,
+    REG_ROUTE_NONE
+} reg_route_kind_t;
+
+
+typedef struct {
+    reg_route_kind_t  kind;
+    reg_str_t         prefix;           /* what stands before "/v2/" */
+    reg_str_t         name;
+    reg_str_t         reference;        /* tag, digest or upload id, as sent */
+    reg_digest_t      digest;
+    unsigned          by_digest:1;
+} reg_route_t;
+
+
+/*
+ * REG_BAD: *e and *detail say what is wrong with the path; route->kind is
+ * set as far as it is known.  Strings point into "uri".
+ */
+reg_rc_t reg_route_parse(const reg_str_t *uri, reg_route_t *route,
+    reg_error_t *e, reg_str_t *detail);
+
+
+#endif /* _REG_ROUTE_H_INCLUDED_ */
