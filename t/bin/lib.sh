@@ -112,3 +112,21 @@ stop_pid()
 
     rm -f "$1"
 }
+
+os_codename()
+{
+    # shellcheck source=/dev/null
+    (. /etc/os-release && echo "${VERSION_CODENAME-}")
+}
+
+# debian_mirrors SUITE...: prints "URI SUITE" of each of these suites of Debian
+# that this machine's apt uses, whatever the form of its sources.
+debian_mirrors()
+{
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' \
+        'Created-By: Packages' \
+        | awk -v suites=" $* " '$1 == "main" && index(suites, " " $2 " ") \
+            { print $3, $2 }' \
+        | sort -u -k2,2
+}
