@@ -1,0 +1,41 @@
+# make help lists the targets.  All that is made lies in build/.
+
+NGINX_SOURCE_DIR ?= /usr/share/nginx/src
+BUILD_DIR        ?= build
+MODULES_PATH     ?= /usr/lib/nginx/modules
+
+MODULE = $(BUILD_DIR)/ngx_http_registry_module.so
+SOURCES = config Makefile $(wildcard ngx_http_registry_module/*.[ch] \
+          ngx_http_registry_module/core/*.[ch] \
+          ngx_http_registry_module/core/*.inc)
+
+.PHONY: help all build install run stop test bench clean
+
+all: build
+
+help:        ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+build: $(MODULE)  ## the module, for NGINX_SOURCE_DIR (Debian's nginx-dev)
+
+$(MODULE): $(SOURCES)
+	t/bin/build $(NGINX_SOURCE_DIR) $(BUILD_DIR)
+
+install: build  ## to where the packaged nginx looks for modules
+	install -D -m 644 $(MODULE) \
+	    $(DESTDIR)$(MODULES_PATH)/ngx_http_registry_module.so
+
+run:         ## a whole registry on this machine, Ceph included
+	t/bin/run
+
+stop:        ## what "make run" started
+	t/bin/stop
+
+test:        ## everything that must pass
+	t/bin/test
+
+bench:       ## this beside RGW itself and docker-registry
+	t/bench/run
+
+clean:       ## removes build/
+	rm -rf $(BUILD_DIR)

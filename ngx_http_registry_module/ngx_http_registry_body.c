@@ -1,0 +1,412 @@
+/*
+ * The client's body: hashed and counted on its way into a storage call, or
+ * gathered in memory when it is a manifest.  It is never written to a file.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+#define NGX_HTTP_REGISTRY_CHUNK  (sizeof("0000000000000000" CRLF) - 1)
+
+
+static void ngx_http_registry_body_ready(ngx_http_request_t *r);
+static void ngx_http_registry_body_event(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_body_take(ngx_http_request_t *r);
+
+
+ngx_http_request_body_filter_pt  ngx_http_registry_next_request_body_filter;
+
+
+/* 100-continue is sent here, not before: what is refused costs no body */
+
+ngx_int_t
+ngx_http_registry_body_begin(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_event_handler_pt  handler;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx->body_begun) {
+        return NGX_OK;
+    }
+
+    ctx->body_begun = 1;
+
+    handler = r->write_event_handler;
+    r->request_body_no_buffering = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_registry_body_ready);
+
+    r->write_event_handler = handler;
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* the reference that the reading took: the flow holds its own */
+
+    r->main->count--;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_body_ready(ngx_http_request_t *r)
+{
+    /* what is there is taken by whoever began to read */
+}
+
+
+ngx_int_t
+ngx_http_registry_body_gather(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ctx->flow->refused = 0;
+    ctx->gathering = 1;
+
+    rc = ngx_http_registry_body_begin(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_registry_body_take(r);
+}
+
+
+static void
+ngx_http_registry_body_event(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    if (ngx_exiting || r->connection->read->timedout) {
+
+        if (r->connection->read->timedout) {
+            r->connection->timedout = 1;
+            ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+            return;
+        }
+    }
+
+    rc = ngx_http_registry_body_take(r);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_http_finalize_request(r, rc);
+        return;
+    }
+
+    ngx_http_registry_drive(r);
+}
+
+
+static ngx_int_t
+ngx_http_registry_body_add(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    size_t                    len, size;
+    u_char                   *p;
+    reg_flow_t               *f;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    f = ctx->flow;
+
+    for ( /* void */ ; in; in = in->next) {
+        len = in->buf->last - in->buf->pos;
+
+        if (f->body.len + len > f->manifest_max) {
+            f->refused = 1;
+            return NGX_OK;
+        }
+
+        if (f->body.data == NULL || f->body.len + len > (size_t) f->fed) {
+
+            /* f->fed is the room there is, until the body is complete */
+
+            size = ngx_max(f->body.len + len, 2 * (size_t) f->fed);
+            size = ngx_max(size, 4096);
+
+            if (f->body_length > 0) {
+                size = ngx_max(size, (size_t) f->body_length);
+            }
+
+            p = ngx_palloc(r->pool, size);
+            if (p == NULL) {
+                return NGX_ERROR;
+            }
+
+            if (f->body.len) {
+                ngx_memcpy(p, f->body.data, f->body.len);
+            }
+
+            f->body.data = p;
+            f->fed = size;
+        }
+
+        ngx_memcpy(f->body.data + f->body.len, in->buf->pos, len);
+        f->body.len += len;
+        in->buf->pos = in->buf->last;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_body_take(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    for ( ;; ) {
+
+        if (r->request_body && r->request_body->bufs) {
+
+            if (ngx_http_registry_body_add(r, r->request_body->bufs)
+                != NGX_OK)
+            {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+
+            r->request_body->bufs = NULL;
+        }
+
+        if (!r->reading_body || ctx->flow->refused) {
+            break;
+        }
+
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return rc;
+        }
+
+        if (rc == NGX_ERROR) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
+            r->read_event_handler = ngx_http_registry_body_event;
+            return NGX_AGAIN;
+        }
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+    ctx->gathering = 0;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Sees each byte before the upstream does.  When the last ones have come and
+ * the digest is wrong, they are not let through: the upstream is closed in
+ * the middle of its body, of which the store then keeps nothing.
+ */
+
+ngx_int_t
+ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_uint_t                last;
+    reg_flow_t               *f;
+    ngx_chain_t              *cl;
+    reg_digest_t              digest;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
+
+    if (ctx == NULL || !ctx->feeding) {
+        return ngx_http_registry_next_request_body_filter(r, in);
+    }
+
+    f = ctx->flow;
+    last = 0;
+
+    for (cl = in; cl; cl = cl->next) {
+
+        if (ngx_buf_in_memory(cl->buf)) {
+
+            if (f->hash) {
+                reg_hash_update(f->hash, cl->buf->pos,
+                                cl->buf->last - cl->buf->pos);
+            }
+
+            f->fed += cl->buf->last - cl->buf->pos;
+        }
+
+        last |= cl->buf->last_buf;
+    }
+
+    if (last) {
+
+        if (f->hash && f->expected) {
+            reg_hash_final(f->hash, &digest);
+
+            if (!reg_digest_equal(&digest, f->expected)) {
+                f->refused = 1;
+                return NGX_HTTP_BAD_REQUEST;
+            }
+        }
+
+        f->fed_to_end = 1;
+    }
+
+    return ngx_http_registry_next_request_body_filter(r, in);
+}
+
+
+static ngx_chain_t *
+ngx_http_registry_body_link(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc, const char *text, size_t len)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    cl = ngx_chain_get_free_buf(r->pool, &rc->free);
+    if (cl == NULL) {
+        return NULL;
+    }
+
+    b = cl->buf;
+
+    if (b->start == NULL) {
+        b->start = ngx_palloc(r->pool, NGX_HTTP_REGISTRY_CHUNK);
+        if (b->start == NULL) {
+            return NULL;
+        }
+
+        b->end = b->start + NGX_HTTP_REGISTRY_CHUNK;
+    }
+
+    b->tag = (ngx_buf_tag_t) &ngx_http_registry_body_frame;
+    b->temporary = 1;
+    b->last_buf = 0;
+    b->pos = b->start;
+    b->last = ngx_cpymem(b->start, text, len);
+
+    return cl;
+}
+
+
+/*
+ * The upstream's output filter when the length of the body is not known:
+ * chunked framing.  Framing buffers are used again.
+ */
+
+ngx_int_t
+ngx_http_registry_body_frame(void *data, ngx_chain_t *in)
+{
+    ngx_http_request_t        *r = data;
+
+    off_t                      size;
+    u_char                     text[NGX_HTTP_REGISTRY_CHUNK + 1], *p;
+    ngx_int_t                  rv;
+    ngx_uint_t                 last;
+    ngx_chain_t               *out, *cl, **ll, **first;
+    ngx_http_registry_call_t  *rc;
+
+    rc = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    out = NULL;
+    ll = &out;
+
+    if (in && !rc->header_out) {
+        rc->header_out = 1;
+
+        cl = ngx_alloc_chain_link(r->pool);
+        if (cl == NULL) {
+            return NGX_ERROR;
+        }
+
+        cl->buf = in->buf;
+        cl->next = NULL;
+        *ll = cl;
+        ll = &cl->next;
+
+        in = in->next;
+    }
+
+    first = ll;
+    size = 0;
+    last = 0;
+
+    for ( /* void */ ; in; in = in->next) {
+
+        if (in->buf->last_buf) {
+            last = 1;
+            in->buf->last_buf = 0;
+        }
+
+        if (ngx_buf_size(in->buf) == 0) {
+            continue;
+        }
+
+        size += ngx_buf_size(in->buf);
+
+        cl = ngx_alloc_chain_link(r->pool);
+        if (cl == NULL) {
+            return NGX_ERROR;
+        }
+
+        cl->buf = in->buf;
+        cl->next = NULL;
+        *ll = cl;
+        ll = &cl->next;
+    }
+
+    if (size) {
+        p = ngx_sprintf(text, "%xO" CRLF, size);
+
+        cl = ngx_http_registry_body_link(r, rc, (char *) text, p - text);
+        if (cl == NULL) {
+            return NGX_ERROR;
+        }
+
+        cl->next = *first;
+        *first = cl;
+    }
+
+    if (size || last) {
+        p = text;
+
+        if (size) {
+            p = ngx_cpymem(p, CRLF, 2);
+        }
+
+        if (last) {
+            p = ngx_cpymem(p, "0" CRLF CRLF, 5);
+        }
+
+        cl = ngx_http_registry_body_link(r, rc, (char *) text, p - text);
+        if (cl == NULL) {
+            return NGX_ERROR;
+        }
+
+        cl->buf->last_buf = last;
+        cl->next = NULL;
+        *ll = cl;
+    }
+
+    rv = ngx_chain_writer(&r->upstream->writer, out);
+
+    ngx_chain_update_chains(r->pool, &rc->free, &rc->busy, &out,
+                            (ngx_buf_tag_t) &ngx_http_registry_body_frame);
+
+    return rv;
+}

@@ -1,0 +1,296 @@
+/*
+ * Storage calls: a token, then one background subrequest for each call of
+ * the flow's row.  The reply of a call that is passed is the main request's
+ * own upstream.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+static ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
+static void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
+static ngx_int_t ngx_http_registry_subrequest(ngx_http_request_t *r,
+    reg_call_t *call);
+static ngx_int_t ngx_http_registry_call_done(ngx_http_request_t *sr,
+    void *data, ngx_int_t rc);
+
+
+ngx_int_t
+ngx_http_registry_calls_start(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i;
+    reg_flow_t               *f;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    f = ctx->flow;
+
+    for (i = 0; i < f->ncalls; i++) {
+        ngx_memzero(&f->calls[i].reply, sizeof(reg_reply_t));
+        f->calls[i].reply.length = -1;
+
+        if (f->calls[i].object.len == 0 && f->calls[i].object.data != NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    rc = ngx_http_registry_token(r);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (rc == NGX_ERROR) {
+
+        /* the replies stay without a status: the store is away */
+
+        return NGX_OK;
+    }
+
+    if (f->calls[0].feed) {
+        f->fed = 0;
+        f->fed_to_end = 0;
+        f->refused = 0;
+        ctx->feeding = 1;
+
+        rc = ngx_http_registry_body_begin(r);
+
+        if (rc != NGX_OK) {
+            ctx->feeding = 0;
+            return f->refused ? NGX_OK : rc;
+        }
+    }
+
+    ctx->running = f->ncalls;
+
+    for (i = 0; i < f->ncalls; i++) {
+        if (ngx_http_registry_subrequest(r, &f->calls[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_registry_token(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    ctx->wait.handler = ngx_http_registry_token_ready;
+    ctx->wait.data = r;
+
+    rc = ngx_http_registry_token_get(rlcf->account, r->pool, &ctx->token,
+                                     &ctx->storage, &ctx->wait);
+
+    ctx->waiting = (rc == NGX_AGAIN);
+
+    if (rc == NGX_ERROR) {
+        ngx_str_set(&ctx->last_error, "no token to be had");
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_registry_token_ready(void *data, ngx_int_t rc)
+{
+    ngx_http_request_t       *r = data;
+
+    ngx_connection_t         *c;
+    ngx_http_registry_ctx_t  *ctx;
+
+    c = r->connection;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ctx->waiting = 0;
+
+    if (rc == NGX_OK) {
+        rc = ctx->pass ? ngx_http_registry_pass(r)
+                       : ngx_http_registry_calls_start(r);
+
+    } else {
+        ngx_str_set(&ctx->last_error, "no token to be had");
+        rc = ctx->pass ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_OK;
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_registry_drive(r);
+
+    } else if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, rc == NGX_ERROR
+                                     ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call)
+{
+    ngx_http_request_t          *sr;
+    ngx_http_registry_ctx_t     *ctx;
+    ngx_http_registry_call_t    *rc;
+    ngx_http_post_subrequest_t  *ps;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    rc = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
+    ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
+
+    if (rc == NULL || ps == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc->call = call;
+    rc->ctx = ctx;
+    rc->length = -1;
+
+    ps->handler = ngx_http_registry_call_done;
+    ps->data = rc;
+
+    /*
+     * In the background, because several run at once and none has output;
+     * the parent is woken by call_done().
+     */
+
+    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
+                            NGX_HTTP_SUBREQUEST_CLONE
+                            |NGX_HTTP_SUBREQUEST_IN_MEMORY
+                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_set_ctx(sr, rc, ngx_http_registry_module);
+
+    sr->method = NGX_HTTP_GET;
+    sr->header_only = 0;
+
+    if (call->feed) {
+        sr->request_body_no_buffering = r->request_body_no_buffering;
+        sr->reading_body = r->reading_body;
+
+        return NGX_OK;
+    }
+
+    /* else the upstream would send, or close, the client's body */
+
+    sr->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+
+    return sr->request_body ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_registry_call_run(ngx_http_request_t *sr)
+{
+    ngx_http_registry_call_t  *rc;
+
+    rc = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+
+    if (rc == NULL || ngx_http_registry_upstream(sr, rc) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    sr->main->count++;
+
+    ngx_http_upstream_init(sr);
+
+    return NGX_DONE;
+}
+
+
+/* always NGX_OK: an error page would run inside of the subrequest */
+
+static ngx_int_t
+ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+{
+    ngx_http_registry_call_t  *done = data;
+
+    ngx_http_request_t        *r;
+    ngx_http_registry_ctx_t   *ctx;
+
+    ctx = done->ctx;
+    r = sr->main;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
+                   "http registry reply %ui rc:%i whole:%d",
+                   (ngx_uint_t) done->call->reply.status, rc, done->whole);
+
+    if (rc != NGX_OK || !done->whole) {
+
+        /* what is cut short is no reply */
+
+        done->call->reply.status = 0;
+    }
+
+    done->call->reply.body.data = done->body.pos;
+    done->call->reply.body.len = done->body.last - done->body.pos;
+
+    if (done->call->feed) {
+        ctx->feeding = 0;
+        r->reading_body = sr->reading_body;
+    }
+
+    if (ctx->running && --ctx->running == 0
+        && ngx_http_post_request(r, NULL) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_pass(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_call_t  *pass;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx->pass == NULL) {
+        pass = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
+        if (pass == NULL) {
+            return NGX_ERROR;
+        }
+
+        pass->call = &ctx->flow->calls[0];
+        pass->ctx = ctx;
+        pass->length = -1;
+        ctx->pass = pass;
+    }
+
+    rc = ngx_http_registry_token(r);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_AGAIN ? NGX_AGAIN : NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_http_registry_upstream(r, ctx->pass) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_upstream_init(r);
+
+    return NGX_AGAIN;
+}

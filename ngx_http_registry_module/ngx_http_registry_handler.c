@@ -1,0 +1,388 @@
+/*
+ * The content handler: makes a flow of the request and drives it.
+ */
+
+#include "ngx_http_registry_module.h"
+
+#include <openssl/rand.h>
+
+#include "core/reg_ops.h"
+
+
+static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_wake(ngx_http_request_t *r);
+static void ngx_http_registry_cleanup(void *data);
+static void ngx_http_registry_finish(ngx_http_request_t *r);
+
+
+static void *
+ngx_http_registry_alloc(void *ctx, size_t size)
+{
+    return ngx_palloc(ctx, size);
+}
+
+
+ngx_int_t
+ngx_http_registry_handler(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_registry_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_registry_call_run(r);
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_ctx_t));
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_registry_cleanup;
+    cln->data = ctx;
+
+    ctx->request = r;
+    ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
+
+    if (ngx_http_registry_begin(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->write_event_handler = ngx_http_registry_wake;
+
+    /* held until the flow is at its end */
+
+    r->main->count++;
+
+    ngx_http_registry_drive(r);
+
+    return NGX_DONE;
+}
+
+
+static reg_method_t
+ngx_http_registry_method(ngx_http_request_t *r)
+{
+    switch (r->method) {
+    case NGX_HTTP_GET:
+        return REG_GET;
+    case NGX_HTTP_HEAD:
+        return REG_HEAD;
+    case NGX_HTTP_PUT:
+        return REG_PUT;
+    case NGX_HTTP_POST:
+        return REG_POST;
+    case NGX_HTTP_PATCH:
+        return REG_PATCH;
+    case NGX_HTTP_DELETE:
+        return REG_DELETE;
+    default:
+        return REG_OTHER;
+    }
+}
+
+
+static void
+ngx_http_registry_copy_header(ngx_http_request_t *r, const char *name,
+    reg_str_t *value)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(name);
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == len
+            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+        {
+            value->len = h[i].value.len;
+            value->data = h[i].value.data;
+            return;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
+{
+    reg_str_t                      uri, detail;
+    reg_flow_t                    *f;
+    reg_error_t                    e;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    ctx->arena.alloc = ngx_http_registry_alloc;
+    ctx->arena.ctx = r->pool;
+
+    f = &ctx->operation;
+    f->arena = &ctx->arena;
+    f->method = ngx_http_registry_method(r);
+    f->now = ngx_time();
+
+    f->args.len = r->args.len;
+    f->args.data = r->args.data;
+
+    ngx_http_registry_copy_header(r, "Content-Type", &f->content_type);
+    ngx_http_registry_copy_header(r, "Content-Range", &f->content_range);
+    ngx_http_registry_copy_header(r, "Range", &f->range);
+    ngx_http_registry_copy_header(r, "If-None-Match", &f->if_none_match);
+    ngx_http_registry_copy_header(r, "If-Range", &f->if_range);
+
+    f->body_length = r->headers_in.chunked ? -1
+                     : ngx_max(r->headers_in.content_length_n, 0);
+
+    if (RAND_bytes(f->random, sizeof(f->random)) != 1) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "registry: no random bytes to be had");
+        return NGX_ERROR;
+    }
+
+    f->secret = rlcf->secret;
+    f->container.len = rlcf->container.len;
+    f->container.data = rlcf->container.data;
+    f->part_size = (int64_t) 5 * 1024 * 1024 * 1024;
+    f->upload_expires = rlcf->upload_expires;
+    f->manifest_max = rlcf->manifest_max;
+    f->delete_allowed = rlcf->delete;
+
+    ctx->container = *f;
+    ctx->container.step = reg_container_steps;
+
+    uri.len = r->uri.len;
+    uri.data = r->uri.data;
+
+    ctx->flow = f;
+
+    if (reg_route_parse(&uri, &f->route, &e, &detail) != REG_OK) {
+        (void) reg_refuse_str(f, e, detail);
+        f->step = NULL;
+        return NGX_OK;
+    }
+
+    reg_flow_start(f);
+
+    return f->step ? NGX_OK : NGX_ERROR;
+}
+
+
+/* whether the container is known to be there; the first call finds out */
+
+static ngx_uint_t
+ngx_http_registry_container_ready(ngx_http_request_t *r)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    return (*ngx_http_registry_token_flags(rlcf->account)
+            & rlcf->container_bit) != 0;
+}
+
+
+static void
+ngx_http_registry_container_found(ngx_http_request_t *r)
+{
+    ngx_atomic_t                  *flags;
+    ngx_atomic_uint_t              old;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    flags = ngx_http_registry_token_flags(rlcf->account);
+
+    do {
+        old = *flags;
+    } while (!ngx_atomic_cmp_set(flags, old, old | rlcf->container_bit));
+}
+
+
+void
+ngx_http_registry_drive(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    reg_todo_t                todo;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    for ( ;; ) {
+
+        todo = ctx->flow->step ? reg_flow_run(ctx->flow) : REG_ANSWER;
+
+        if ((todo == REG_CALL || todo == REG_PASS)
+            && ctx->flow == &ctx->operation
+            && !ngx_http_registry_container_ready(r)
+            && ctx->container.step == reg_container_steps)
+        {
+            /* this call waits until the container is known to be there */
+
+            ctx->operation.asked = 0;
+            ctx->flow = &ctx->container;
+            continue;
+        }
+
+        switch (todo) {
+
+        case REG_CALL:
+            rc = ngx_http_registry_calls_start(r);
+            break;
+
+        case REG_BODY:
+            rc = ngx_http_registry_body_gather(r);
+            break;
+
+        case REG_PASS:
+            rc = ngx_http_registry_pass(r);
+            break;
+
+        default: /* REG_ANSWER */
+
+            if (ctx->flow == &ctx->container) {
+
+                if (ctx->flow->answer.status == 200) {
+                    ngx_http_registry_container_found(r);
+                    ctx->flow = &ctx->operation;
+                    continue;
+                }
+
+                ctx->operation.answer = ctx->flow->answer;
+            }
+
+            ngx_http_registry_finish(r);
+            return;
+        }
+
+        if (rc == NGX_AGAIN) {
+            return;
+        }
+
+        if (rc != NGX_OK) {
+            ngx_http_finalize_request(r, rc == NGX_ERROR
+                                         ? NGX_HTTP_INTERNAL_SERVER_ERROR
+                                         : rc);
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_registry_finish(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                level;
+    reg_answer_t             *a;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    a = &ctx->operation.answer;
+
+    if (a->status >= 400) {
+        level = a->status >= 500 ? NGX_LOG_ERR : NGX_LOG_INFO;
+
+        ngx_log_error(level, r->connection->log, 0,
+                      "registry: %ui %s while \"%s\"%s%V",
+                      (ngx_uint_t) a->status,
+                      a->error == REG_E_LAST ? "-" : reg_error_code(a->error),
+                      ctx->flow->step ? ctx->flow->step->name : "route",
+                      ctx->last_error.len ? ", storage: " : "",
+                      &ctx->last_error);
+    }
+
+    if (!ctx->body_begun) {
+        rc = ngx_http_discard_request_body(r);
+
+        if (rc != NGX_OK) {
+            ngx_http_finalize_request(r, rc);
+            return;
+        }
+    }
+
+    ngx_http_finalize_request(r, ngx_http_registry_answer(r));
+}
+
+
+/* a call has ended, or the client's connection is writable */
+
+static void
+ngx_http_registry_wake(ngx_http_request_t *r)
+{
+    ngx_uint_t                     i;
+    reg_flow_t                    *f;
+    ngx_int_t                      rc;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    f = ctx->flow;
+
+    if (ctx->running || ctx->waiting || ctx->gathering || ctx->pass
+        || !f->asked)
+    {
+        return;
+    }
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    for (i = 0; i < f->ncalls; i++) {
+
+        if (f->calls[i].reply.status != NGX_HTTP_UNAUTHORIZED) {
+            continue;
+        }
+
+        ngx_http_registry_token_refused(rlcf->account, &ctx->token);
+
+        /* a body that was fed is gone: the client has to send it again */
+
+        if (ctx->renewed || f->calls[i].feed) {
+            break;
+        }
+
+        ctx->renewed = 1;
+
+        rc = ngx_http_registry_calls_start(r);
+
+        if (rc == NGX_AGAIN) {
+            return;
+        }
+
+        if (rc != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return;
+        }
+
+        break;
+    }
+
+    ngx_http_registry_drive(r);
+}
+
+
+static void
+ngx_http_registry_cleanup(void *data)
+{
+    ngx_http_registry_ctx_t  *ctx = data;
+
+    ngx_http_registry_token_cancel(&ctx->wait);
+}

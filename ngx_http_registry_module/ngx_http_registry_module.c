@@ -1,0 +1,545 @@
+/*
+ * Directives and configuration.
+ */
+
+#include "ngx_http_registry_module.h"
+
+#include <openssl/hmac.h>
+
+
+#define NGX_HTTP_REGISTRY_KEY_MAX  4096
+
+
+static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_registry_account(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
+static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
+
+
+static ngx_command_t  ngx_http_registry_commands[] = {
+
+    { ngx_string("registry_pass"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_pass,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_auth_url"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, auth_url),
+      NULL },
+
+    { ngx_string("registry_auth_user"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, user),
+      NULL },
+
+    { ngx_string("registry_auth_key_file"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, key_file),
+      NULL },
+
+    { ngx_string("registry_container"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, container),
+      NULL },
+
+    { ngx_string("registry_delete"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, delete),
+      NULL },
+
+    { ngx_string("registry_max_manifest_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, manifest_max),
+      NULL },
+
+    { ngx_string("registry_upload_expires"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, upload_expires),
+      NULL },
+
+    { ngx_string("registry_connect_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, upstream.connect_timeout),
+      NULL },
+
+    { ngx_string("registry_send_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, upstream.send_timeout),
+      NULL },
+
+    { ngx_string("registry_read_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, upstream.read_timeout),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_registry_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_registry_filters_init,        /* postconfiguration */
+
+    ngx_http_registry_create_main_conf,    /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_registry_create_loc_conf,     /* create location configuration */
+    ngx_http_registry_merge_loc_conf       /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_registry_module = {
+    NGX_MODULE_V1,
+    &ngx_http_registry_module_ctx,         /* module context */
+    ngx_http_registry_commands,            /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_registry_init_process,        /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_upstream_conf_t  ngx_http_registry_upstream_defaults = {
+    .buffering = 1,
+    .buffer_size = 16 * 1024,
+    .bufs = { 16, 64 * 1024 },
+    .busy_buffers_size = 512 * 1024,
+    .pass_request_headers = 0,
+    .pass_request_body = 0,
+    .ignore_client_abort = 0
+};
+
+
+static void *
+ngx_http_registry_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    rmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_main_conf_t));
+    if (rmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&rmcf->accounts, cf->pool, 1,
+                       sizeof(ngx_http_registry_account_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return rmcf;
+}
+
+
+static void *
+ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_registry_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->host, auth_url, user, key_file, container = { 0, NULL };
+     *     conf->account = NULL;
+     *     conf->container_bit = 0;
+     */
+
+    conf->upstream = ngx_http_registry_upstream_defaults;
+
+    conf->upstream.connect_timeout = NGX_CONF_UNSET_MSEC;
+    conf->upstream.send_timeout = NGX_CONF_UNSET_MSEC;
+    conf->upstream.read_timeout = NGX_CONF_UNSET_MSEC;
+    conf->upstream.hide_headers = NGX_CONF_UNSET_PTR;
+    conf->upstream.pass_headers = NGX_CONF_UNSET_PTR;
+    ngx_str_set(&conf->upstream.module, "registry");
+
+    conf->delete = NGX_CONF_UNSET;
+    conf->manifest_max = NGX_CONF_UNSET_SIZE;
+    conf->upload_expires = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t                     *value;
+    ngx_url_t                      u;
+    ngx_http_core_loc_conf_t      *clcf;
+
+    if (rlcf->upstream.upstream) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len < 8
+        || ngx_strncasecmp(value[1].data, (u_char *) "http://", 7) != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_pass\" wants \"http://\" and the name"
+                           " of an upstream{} block or an address, not"
+                           " \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url.len = value[1].len - 7;
+    u.url.data = value[1].data + 7;
+    u.default_port = 80;
+    u.uri_part = 1;
+    u.no_resolve = 1;
+
+    rlcf->upstream.upstream = ngx_http_upstream_add(cf, &u, 0);
+    if (rlcf->upstream.upstream == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (u.uri.len > 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_pass\" takes no path, but \"%V\" was"
+                           " given: the auth server tells it", &u.uri);
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->host.data = u.url.data;
+    rlcf->host.len = u.url.len - u.uri.len;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    clcf->handler = ngx_http_registry_handler;
+
+    if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
+        clcf->auto_redirect = 1;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_registry_loc_conf_t  *prev = parent;
+    ngx_http_registry_loc_conf_t  *conf = child;
+
+    ngx_uint_t                     i;
+    ngx_http_core_loc_conf_t      *clcf;
+
+    struct {
+        const char                *name;
+        ngx_str_t                 *value;
+        const char                *example;
+    } required[] = {
+        { "registry_auth_url", &conf->auth_url,
+          "http://rgw.example.com:7480/auth/v1.0" },
+        { "registry_auth_user", &conf->user, "account:user" },
+        { "registry_auth_key_file", &conf->key_file,
+          "/etc/nginx/registry.key" },
+        { "registry_container", &conf->container, "registry" }
+    };
+
+    ngx_conf_merge_str_value(conf->auth_url, prev->auth_url, "");
+    ngx_conf_merge_str_value(conf->user, prev->user, "");
+    ngx_conf_merge_str_value(conf->key_file, prev->key_file, "");
+    ngx_conf_merge_str_value(conf->container, prev->container, "");
+    ngx_conf_merge_value(conf->delete, prev->delete, 0);
+    ngx_conf_merge_size_value(conf->manifest_max, prev->manifest_max,
+                              4 * 1024 * 1024);
+    ngx_conf_merge_value(conf->upload_expires, prev->upload_expires,
+                         7 * 24 * 60 * 60);
+
+    ngx_conf_merge_msec_value(conf->upstream.connect_timeout,
+                              prev->upstream.connect_timeout, 10000);
+    ngx_conf_merge_msec_value(conf->upstream.send_timeout,
+                              prev->upstream.send_timeout, 60000);
+    ngx_conf_merge_msec_value(conf->upstream.read_timeout,
+                              prev->upstream.read_timeout, 60000);
+
+    conf->upstream.next_upstream = NGX_CONF_BITMASK_SET
+                                   |NGX_HTTP_UPSTREAM_FT_ERROR
+                                   |NGX_HTTP_UPSTREAM_FT_TIMEOUT;
+
+    if (conf->upstream.upstream == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    for (i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+
+        if (required[i].value->len == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"registry_pass\" needs \"%s\" too, for"
+                               " example \"%s %s;\"", required[i].name,
+                               required[i].name, required[i].example);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_strlchr(conf->container.data,
+                    conf->container.data + conf->container.len, '/')
+        || conf->container.len > 255)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_container\" is a container's name of"
+                           " at most 255 bytes without \"/\", not \"%V\"",
+                           &conf->container);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->upload_expires < 60) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_upload_expires\" must be 60 seconds or"
+                           " more: a push in progress would lose its parts");
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->alias) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"alias\" has no meaning beside"
+                           " \"registry_pass\": remove it");
+        return NGX_CONF_ERROR;
+    }
+
+    /* nginx's default for forms, which no layer fits in */
+
+    if (clcf->client_max_body_size == 1 * 1024 * 1024) {
+        clcf->client_max_body_size = 0;
+    }
+
+    if (clcf->client_body_buffer_size < 128 * 1024) {
+        clcf->client_body_buffer_size = 128 * 1024;
+    }
+
+    return ngx_http_registry_account(cf, conf);
+}
+
+
+/* never tells what it read */
+
+static char *
+ngx_http_registry_read_key(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *key)
+{
+    ssize_t      n;
+    u_char       text[NGX_HTTP_REGISTRY_KEY_MAX + 1];
+    ngx_fd_t     fd;
+    const char  *why;
+    struct stat  st;
+
+    if (ngx_conf_full_name(cf->cycle, name, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* a FIFO must not hold up the start */
+
+    fd = open((char *) name->data, O_RDONLY|O_NONBLOCK|O_CLOEXEC);
+
+    if (fd == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"registry_auth_key_file\" \"%V\" cannot be"
+                           " opened", name);
+        return NGX_CONF_ERROR;
+    }
+
+    n = 0;
+
+    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+        why = "is not a regular file";
+
+    } else if (st.st_mode & (S_IRWXG|S_IRWXO)) {
+        why = "is open to others than its owner: chmod 600 mends it";
+
+    } else {
+        n = read(fd, text, sizeof(text));
+
+        while (n > 0 && (text[n - 1] == LF || text[n - 1] == CR)) {
+            n--;
+        }
+
+        why = (n <= 0) ? "is empty"
+              : (n > NGX_HTTP_REGISTRY_KEY_MAX) ? "is no key: over 4096 bytes"
+              : NULL;
+    }
+
+    (void) close(fd);
+
+    if (why) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_auth_key_file\" \"%V\" %s", name, why);
+        return NGX_CONF_ERROR;
+    }
+
+    key->len = n;
+    key->data = ngx_pnalloc(cf->pool, n);
+    if (key->data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(key->data, text, n);
+    ngx_explicit_memzero(text, sizeof(text));
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
+{
+    u_char                          *p;
+    unsigned                         size;
+    ngx_str_t                        key;
+    ngx_uint_t                       i;
+    ngx_http_registry_account_t     *account, **accounts;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    static const char  purpose[] = "registry upload state";
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
+
+    if (ngx_strncasecmp(conf->auth_url.data, (u_char *) "http://", 7) != 0
+        && ngx_strncasecmp(conf->auth_url.data, (u_char *) "https://", 8)
+           != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_auth_url\" must begin with \"http://\""
+                           " or \"https://\", not \"%V\"", &conf->auth_url);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_registry_read_key(cf, &conf->key_file, &key)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    /* all nodes with the same key of the account can continue an upload */
+
+    if (HMAC(EVP_sha256(), key.data, (int) key.len, (u_char *) purpose,
+             sizeof(purpose) - 1, conf->secret, &size)
+        == NULL)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (rmcf->containers < 31) {
+        rmcf->containers++;
+    }
+
+    conf->container_bit = (ngx_uint_t) 1 << (rmcf->containers - 1);
+
+    accounts = rmcf->accounts.elts;
+
+    for (i = 0; i < rmcf->accounts.nelts; i++) {
+
+        account = accounts[i];
+
+        if (account->auth_url.len == conf->auth_url.len
+            && account->user.len == conf->user.len
+            && ngx_memcmp(account->auth_url.data, conf->auth_url.data,
+                          conf->auth_url.len) == 0
+            && ngx_memcmp(account->user.data, conf->user.data,
+                          conf->user.len) == 0)
+        {
+            conf->account = account;
+            return NGX_CONF_OK;
+        }
+    }
+
+    account = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_account_t));
+    accounts = ngx_array_push(&rmcf->accounts);
+    p = ngx_pnalloc(cf->pool, conf->auth_url.len + 1);
+
+    if (account == NULL || accounts == NULL || p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_cpystrn(p, conf->auth_url.data, conf->auth_url.len + 1);
+
+    account->auth_url.data = p;
+    account->auth_url.len = conf->auth_url.len;
+    account->user = conf->user;
+    account->key = key;
+
+    *accounts = account;
+    conf->account = account;
+
+    return ngx_http_registry_token_zone(cf, account);
+}
+
+
+static ngx_int_t
+ngx_http_registry_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                       i;
+    ngx_http_conf_ctx_t             *http;
+    ngx_http_registry_account_t    **accounts;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    http = (ngx_http_conf_ctx_t *) cycle->conf_ctx[ngx_http_module.index];
+
+    if (http == NULL
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    rmcf = http->main_conf[ngx_http_registry_module.ctx_index];
+    accounts = rmcf->accounts.elts;
+
+    for (i = 0; i < rmcf->accounts.nelts; i++) {
+        if (ngx_http_registry_token_init_worker(cycle, accounts[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}

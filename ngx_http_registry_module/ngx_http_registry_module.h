@@ -1,0 +1,130 @@
+/*
+ * What the nginx half of the module shares: configuration, the context of a
+ * request, and the functions that one file offers to the next.
+ */
+
+#ifndef _NGX_HTTP_REGISTRY_MODULE_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "core/reg_flow.h"
+#include "core/reg_session.h"
+#include "ngx_http_registry_token.h"
+
+
+typedef struct {
+    ngx_array_t                    accounts;    /* of account_t pointers */
+    ngx_uint_t                     containers;  /* bits given away */
+} ngx_http_registry_main_conf_t;
+
+
+typedef struct {
+    ngx_http_upstream_conf_t       upstream;
+    ngx_str_t                      host;        /* of registry_pass */
+
+    ngx_str_t                      auth_url;
+    ngx_str_t                      user;
+    ngx_str_t                      key_file;
+    ngx_str_t                      container;
+    ngx_flag_t                     delete;
+    size_t                         manifest_max;
+    time_t                         upload_expires;
+
+    ngx_http_registry_account_t   *account;
+    ngx_uint_t                     container_bit;
+    u_char                         secret[REG_SESSION_SECRET];
+} ngx_http_registry_loc_conf_t;
+
+
+typedef struct ngx_http_registry_ctx_s  ngx_http_registry_ctx_t;
+
+
+/* one storage call, on a subrequest or, when its reply is the client's,
+   on the main request */
+
+typedef struct {
+    reg_call_t                    *call;
+    ngx_http_registry_ctx_t       *ctx;
+
+    ngx_http_status_t              status;
+    ngx_http_chunked_t             chunks;
+    ngx_buf_t                      body;        /* of the reply */
+    ngx_chain_t                   *free;        /* chunk framing of a feed */
+    ngx_chain_t                   *busy;
+    off_t                          length;      /* of the reply; -1: none */
+    unsigned                       chunked:1;   /* the reply is */
+    unsigned                       close:1;     /* after the reply */
+    unsigned                       feed_framed:1;
+    unsigned                       header_out:1;
+    unsigned                       whole:1;     /* the reply was read to its end */
+} ngx_http_registry_call_t;
+
+
+struct ngx_http_registry_ctx_s {
+    ngx_http_request_t            *request;
+    reg_arena_t                    arena;
+    reg_flow_t                    *flow;        /* at work: one of the two */
+    reg_flow_t                     operation;
+    reg_flow_t                     container;
+
+    ngx_str_t                      token;
+    ngx_str_t                      storage;
+    ngx_http_registry_token_wait_t wait;
+    ngx_uint_t                     running;     /* calls */
+
+    ngx_http_registry_call_t      *pass;
+    ngx_str_t                      error_body;  /* instead of nginx's own */
+    ngx_str_t                      last_error;
+
+    unsigned                       waiting:1;   /* for a token */
+    unsigned                       renewed:1;   /* the token, once */
+    unsigned                       body_begun:1;
+    unsigned                       feeding:1;
+    unsigned                       gathering:1; /* the body into memory */
+    unsigned                       answered:1;  /* by us, not by nginx */
+    unsigned                       error_sent:1;
+};
+
+
+extern ngx_module_t  ngx_http_registry_module;
+
+
+/* handler.c */
+ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
+void ngx_http_registry_drive(ngx_http_request_t *r);
+
+/*
+ * call.c: runs f->calls.  NGX_AGAIN: drive() is called when all have their
+ * replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to finalize with.
+ */
+ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);
+ngx_int_t ngx_http_registry_pass(ngx_http_request_t *r);
+
+/* swift.c: one call on an upstream of nginx */
+ngx_int_t ngx_http_registry_upstream(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+
+/*
+ * body.c: the client's body.  NGX_AGAIN: drive() is called when it is in
+ * f->body; NGX_OK: it is; else an HTTP status to finalize with.
+ */
+ngx_int_t ngx_http_registry_body_begin(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+ngx_int_t ngx_http_registry_body_frame(void *data, ngx_chain_t *in);
+extern ngx_http_request_body_filter_pt
+    ngx_http_registry_next_request_body_filter;
+
+/* answer.c */
+ngx_int_t ngx_http_registry_answer(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_answer_headers(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_filters_init(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_REGISTRY_MODULE_H_INCLUDED_ */

@@ -1,0 +1,732 @@
+/*
+ * One Swift call on nginx's upstream: the request built anew from the call,
+ * nothing of the client's headers in it; of the reply only what is asked
+ * for, nothing of its headers goes to the client.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+static ngx_int_t ngx_http_registry_create_request(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_reinit_request(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_process_status(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_header_done(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+static ngx_int_t ngx_http_registry_filter_init(void *data);
+static ngx_int_t ngx_http_registry_filter(void *data, ssize_t bytes);
+static ngx_int_t ngx_http_registry_pipe_filter(ngx_event_pipe_t *p,
+    ngx_buf_t *buf);
+static void ngx_http_registry_abort_request(ngx_http_request_t *r);
+static void ngx_http_registry_finalize_request(ngx_http_request_t *r,
+    ngx_int_t rc);
+
+
+static const char *ngx_http_registry_methods[] = {
+    "GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "COPY"
+};
+
+
+static ngx_http_registry_call_t *
+ngx_http_registry_call_of(ngx_http_request_t *r)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    return ctx->pass;
+}
+
+
+ngx_int_t
+ngx_http_registry_upstream(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    ngx_http_upstream_t           *u;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (ngx_http_upstream_create(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    u = r->upstream;
+
+    ngx_str_set(&u->schema, "http://");
+    u->output.tag = (ngx_buf_tag_t) &ngx_http_registry_module;
+    u->conf = &rlcf->upstream;
+
+    u->create_request = ngx_http_registry_create_request;
+    u->reinit_request = ngx_http_registry_reinit_request;
+    u->process_header = ngx_http_registry_process_status;
+    u->abort_request = ngx_http_registry_abort_request;
+    u->finalize_request = ngx_http_registry_finalize_request;
+
+    u->input_filter_init = ngx_http_registry_filter_init;
+    u->input_filter = ngx_http_registry_filter;
+    u->input_filter_ctx = r;
+
+    if (r != r->main) {
+        u->buffering = 0;
+        return NGX_OK;
+    }
+
+    u->buffering = 1;
+
+    u->pipe = ngx_pcalloc(r->pool, sizeof(ngx_event_pipe_t));
+    if (u->pipe == NULL) {
+        return NGX_ERROR;
+    }
+
+    u->pipe->input_filter = ngx_http_registry_pipe_filter;
+    u->pipe->input_ctx = r;
+
+    return NGX_OK;
+}
+
+
+/* how a fed body is framed, and what of it was read already */
+
+static ngx_int_t
+ngx_http_registry_feed(ngx_http_request_t *r, ngx_http_registry_call_t *rc,
+    off_t *length)
+{
+    ngx_chain_t  *cl;
+
+    if (!r->reading_body) {
+
+        *length = 0;
+
+        for (cl = r->request_body->bufs; cl; cl = cl->next) {
+            *length += ngx_buf_size(cl->buf);
+        }
+
+        return NGX_OK;
+    }
+
+    /*
+     * nginx sets content_length_n of a chunked body to what came so far: it
+     * is the length only of a body that is not chunked.
+     */
+
+    if (!r->headers_in.chunked && r->headers_in.content_length_n >= 0) {
+        *length = r->headers_in.content_length_n;
+        return NGX_OK;
+    }
+
+    *length = -1;
+    rc->feed_framed = 1;
+
+    r->upstream->output.output_filter = ngx_http_registry_body_frame;
+    r->upstream->output.filter_ctx = r;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_create_request(ngx_http_request_t *r)
+{
+    off_t                          length;
+    reg_str_t                      text, container;
+    reg_buf_t                      out;
+    ngx_buf_t                     *b;
+    reg_call_t                    *call;
+    ngx_chain_t                   *cl, *body;
+    ngx_http_upstream_t           *u;
+    ngx_http_registry_call_t      *rc;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    u = r->upstream;
+    rc = ngx_http_registry_call_of(r);
+    call = rc->call;
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    reg_buf_init(&out, &rc->ctx->arena, 1024);
+    reg_buf_text(&out, ngx_http_registry_methods[call->method]);
+    reg_buf_char(&out, ' ');
+    reg_buf_add(&out, rc->ctx->storage.data, rc->ctx->storage.len);
+    reg_buf_char(&out, '/');
+
+    container.len = rlcf->container.len;
+    container.data = rlcf->container.data;
+    reg_buf_escape(&out, &container, 0);
+
+    if (call->object.len) {
+        reg_buf_char(&out, '/');
+        reg_buf_escape(&out, &call->object, 1);
+    }
+
+    if (call->query.len) {
+        reg_buf_char(&out, '?');
+        reg_buf_add_str(&out, &call->query);
+    }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "http registry call %*s", out.len, out.data);
+
+    reg_buf_text(&out, " HTTP/1.1" CRLF "Host: ");
+    reg_buf_add(&out, rlcf->host.data, rlcf->host.len);
+    reg_buf_text(&out, CRLF "X-Auth-Token: ");
+    reg_buf_add(&out, rc->ctx->token.data, rc->ctx->token.len);
+    reg_buf_text(&out, CRLF);
+    reg_buf_add_str(&out, &call->headers);
+
+    length = (off_t) call->body.len;
+
+    if (call->feed && ngx_http_registry_feed(r, rc, &length) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (length < 0) {
+        reg_buf_text(&out, "Transfer-Encoding: chunked" CRLF);
+
+    } else if (call->method == REG_PUT || call->method == REG_POST) {
+        reg_buf_text(&out, "Content-Length: ");
+        reg_buf_number(&out, length);
+        reg_buf_text(&out, CRLF);
+    }
+
+    if (call->method == REG_PUT && call->object.len) {
+        reg_buf_text(&out, "Content-Type: application/octet-stream" CRLF);
+    }
+
+    reg_buf_text(&out, CRLF);
+
+    if (call->body.len) {
+        reg_buf_add_str(&out, &call->body);
+    }
+
+    text = reg_buf_str(&out);
+    if (text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->start = text.data;
+    b->pos = text.data;
+    b->last = text.data + text.len;
+    b->end = b->last;
+    b->flush = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    body = u->request_bufs;
+    u->request_bufs = cl;
+
+    /* a body that is still being read is added by the upstream itself */
+
+    if (call->feed && !r->request_body_no_buffering) {
+        cl->next = body;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_reinit_request(ngx_http_request_t *r)
+{
+    ngx_http_registry_call_t  *rc;
+
+    rc = ngx_http_registry_call_of(r);
+
+    ngx_memzero(&rc->status, sizeof(ngx_http_status_t));
+    ngx_memzero(&rc->chunks, sizeof(ngx_http_chunked_t));
+    ngx_memzero(&rc->call->reply, sizeof(reg_reply_t));
+
+    rc->call->reply.length = -1;
+    rc->length = -1;
+    rc->chunked = 0;
+    rc->close = 0;
+    rc->whole = 0;
+    rc->header_out = 0;
+    rc->body.last = rc->body.pos;
+
+    r->upstream->process_header = ngx_http_registry_process_status;
+    r->state = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_process_status(ngx_http_request_t *r)
+{
+    ngx_int_t                  rv;
+    ngx_http_upstream_t       *u;
+    ngx_http_registry_call_t  *rc;
+
+    u = r->upstream;
+    rc = ngx_http_registry_call_of(r);
+
+    rv = ngx_http_parse_status_line(r, &u->buffer, &rc->status);
+
+    if (rv == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (rv == NGX_ERROR || rc->status.http_version < NGX_HTTP_VERSION_10) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: the storage sent no HTTP status line");
+        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+    }
+
+    rc->close = (rc->status.http_version < NGX_HTTP_VERSION_11);
+
+    u->process_header = ngx_http_registry_process_header;
+
+    return ngx_http_registry_process_header(r);
+}
+
+
+static ngx_int_t
+ngx_http_registry_keep(ngx_http_request_t *r, reg_str_t *dst, u_char *p,
+    u_char *last)
+{
+    if (p < last && *p == '"') {
+        p++;
+    }
+
+    if (p < last && last[-1] == '"') {
+        last--;
+    }
+
+    dst->data = ngx_pnalloc(r->pool, last - p + 1);
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->len = last - p;
+    ngx_memcpy(dst->data, p, dst->len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_take_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    size_t       len, value_len;
+    u_char      *name, *value;
+    reg_reply_t *reply;
+
+    reply = &rc->call->reply;
+    name = r->header_name_start;
+    len = r->header_name_end - r->header_name_start;
+    value = r->header_start;
+    value_len = r->header_end - r->header_start;
+
+#define NGX_HTTP_REGISTRY_IS(text)                                            \
+    (len == sizeof(text) - 1                                                  \
+     && ngx_strncasecmp(name, (u_char *) text, sizeof(text) - 1) == 0)
+
+    if (NGX_HTTP_REGISTRY_IS("Content-Length")) {
+
+        if (rc->length >= 0) {
+            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        }
+
+        rc->length = reg_atoi64(value, value_len);
+        reply->length = rc->length;
+
+        return rc->length < 0 ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_OK;
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("Transfer-Encoding")) {
+
+        if (value_len != 7
+            || ngx_strncasecmp(value, (u_char *) "chunked", 7) != 0)
+        {
+            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        }
+
+        rc->chunked = 1;
+        return NGX_OK;
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("Connection")) {
+        rc->close |= (ngx_strlcasestrn(value, value + value_len,
+                                       (u_char *) "close", 5 - 1) != NULL);
+        return NGX_OK;
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("ETag")) {
+        return ngx_http_registry_keep(r, &reply->etag, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("X-Object-Manifest")) {
+        return ngx_http_registry_keep(r, &reply->object_manifest, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
+        return ngx_http_registry_keep(r, &reply->trans_id, value,
+                                      value + value_len);
+    }
+
+#undef NGX_HTTP_REGISTRY_IS
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_process_header(ngx_http_request_t *r)
+{
+    ngx_int_t                  rv;
+    ngx_http_registry_call_t  *rc;
+
+    rc = ngx_http_registry_call_of(r);
+
+    for ( ;; ) {
+
+        rv = ngx_http_parse_header_line(r, &r->upstream->buffer, 1);
+
+        if (rv == NGX_OK) {
+
+            rv = ngx_http_registry_take_header(r, rc);
+
+            if (rv != NGX_OK) {
+                return rv;
+            }
+
+            continue;
+        }
+
+        if (rv == NGX_HTTP_PARSE_HEADER_DONE) {
+
+            /* 100 Continue and its like: the status is still to come */
+
+            if (rc->status.code < 200) {
+                (void) ngx_http_registry_reinit_request(r);
+                return ngx_http_registry_process_status(r);
+            }
+
+            return ngx_http_registry_header_done(r, rc);
+        }
+
+        if (rv == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: the storage sent an invalid header");
+
+        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+    }
+}
+
+
+static void
+ngx_http_registry_remember(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    u_char     *p;
+    ngx_str_t  *s;
+
+    s = &rc->ctx->last_error;
+
+    p = ngx_pnalloc(r->pool, rc->call->object.len
+                             + rc->call->reply.trans_id.len + 64);
+    if (p == NULL) {
+        return;
+    }
+
+    s->data = p;
+    s->len = ngx_sprintf(p, "%ui to %s \"%*s\", transaction \"%*s\"",
+                         rc->status.code,
+                         ngx_http_registry_methods[rc->call->method],
+                         rc->call->object.len, rc->call->object.data,
+                         rc->call->reply.trans_id.len,
+                         rc->call->reply.trans_id.data)
+             - p;
+}
+
+
+static ngx_int_t
+ngx_http_registry_header_done(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    reg_answer_t         *a;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    rc->call->reply.status = rc->status.code;
+    u->headers_in.connection_close = rc->close;
+
+    if (rc->status.code >= 400 && rc->status.code != 404) {
+        ngx_http_registry_remember(r, rc);
+    }
+
+    if (rc->call->method == REG_HEAD || rc->status.code == 204) {
+        rc->length = 0;
+        rc->chunked = 0;
+    }
+
+    if (r != r->main) {
+
+        /*
+         * The length stays with us: nginx would size a buffer for a reply
+         * in memory by it.  Nor does the status become the subrequest's: an
+         * error would be looked at as one of the upstream.
+         */
+
+        u->headers_in.content_length_n = -1;
+        u->headers_in.status_n = NGX_HTTP_OK;
+
+        return NGX_OK;
+    }
+
+    a = &rc->ctx->operation.answer;
+
+    if (rc->status.code != a->status || rc->length != a->length
+        || rc->chunked)
+    {
+        if (rc->status.code < 400) {
+            ngx_http_registry_remember(r, rc);
+        }
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: the storage answers %V with %O bytes,"
+                      " expected are %ui with %O",
+                      &rc->ctx->last_error, rc->length,
+                      (ngx_uint_t) a->status, (off_t) a->length);
+
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_registry_answer_headers(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    u->headers_in.content_length_n = a->length;
+    u->headers_in.status_n = a->status;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_filter_init(void *data)
+{
+    ngx_http_request_t        *r = data;
+
+    ngx_http_upstream_t       *u;
+    ngx_http_registry_call_t  *rc;
+
+    u = r->upstream;
+    rc = ngx_http_registry_call_of(r);
+
+    if (r == r->main) {
+        u->pipe->length = rc->length;
+        return NGX_OK;
+    }
+
+    if (rc->chunked) {
+        u->length = 1;
+        return NGX_OK;
+    }
+
+    u->length = rc->length;
+
+    if (u->length == 0) {
+        u->keepalive = !rc->close;
+        rc->whole = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_keep_body(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc, u_char *p, size_t len)
+{
+    size_t   have, size;
+    u_char  *data;
+
+    if (rc->call->sink && rc->status.code < 300) {
+        rc->call->sink(rc->call->sink_data, p, len);
+        return NGX_OK;
+    }
+
+    have = rc->body.last - rc->body.pos;
+
+    if (have + len > rc->call->reply_max) {
+
+        /* an error's text may be longer than the object would be */
+
+        if (rc->status.code >= 300) {
+            return NGX_OK;
+        }
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: object \"%*s\" is larger than the %uz bytes"
+                      " expected",
+                      rc->call->object.len, rc->call->object.data,
+                      rc->call->reply_max);
+
+        return NGX_ERROR;
+    }
+
+    if (len > (size_t) (rc->body.end - rc->body.last)) {
+
+        size = ngx_max(2 * (have + len), 512);
+
+        if (rc->length > 0 && (size_t) rc->length <= rc->call->reply_max) {
+            size = ngx_max((size_t) rc->length, have + len);
+        }
+
+        data = ngx_palloc(r->pool, size);
+        if (data == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (have) {
+            ngx_memcpy(data, rc->body.pos, have);
+        }
+
+        rc->body.start = data;
+        rc->body.pos = data;
+        rc->body.last = data + have;
+        rc->body.end = data + size;
+    }
+
+    rc->body.last = ngx_cpymem(rc->body.last, p, len);
+
+    return NGX_OK;
+}
+
+
+/* takes the bytes out of the buffer, and emits nothing */
+
+static ngx_int_t
+ngx_http_registry_filter(void *data, ssize_t bytes)
+{
+    ngx_http_request_t        *r = data;
+
+    size_t                     len;
+    ngx_int_t                  rv;
+    ngx_buf_t                  b;
+    ngx_http_upstream_t       *u;
+    ngx_http_registry_call_t  *rc;
+
+    u = r->upstream;
+    rc = ngx_http_registry_call_of(r);
+
+    b = u->buffer;
+    b.pos = u->buffer.last;
+    b.last = b.pos + bytes;
+
+    if (!rc->chunked) {
+
+        if (u->length != -1 && bytes > u->length) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "registry: the storage sent more than it said");
+            return NGX_ERROR;
+        }
+
+        if (u->length != -1) {
+            u->length -= bytes;
+        }
+
+        if (u->length == 0) {
+            u->keepalive = !rc->close;
+            rc->whole = 1;
+        }
+
+        return ngx_http_registry_keep_body(r, rc, b.pos, bytes);
+    }
+
+    for ( ;; ) {
+
+#if (nginx_version >= 1027002)
+        rv = ngx_http_parse_chunked(r, &b, &rc->chunks, 0);
+#else
+        rv = ngx_http_parse_chunked(r, &b, &rc->chunks);
+#endif
+
+        if (rv == NGX_OK) {
+            len = ngx_min(b.last - b.pos, rc->chunks.size);
+
+            if (ngx_http_registry_keep_body(r, rc, b.pos, len) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            b.pos += len;
+            rc->chunks.size -= len;
+
+            continue;
+        }
+
+        if (rv == NGX_DONE) {
+            u->keepalive = !rc->close && b.pos == b.last;
+            u->length = 0;
+            rc->whole = 1;
+
+            return NGX_OK;
+        }
+
+        if (rv == NGX_AGAIN) {
+            return NGX_OK;
+        }
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: the storage sent an invalid chunk");
+
+        return NGX_ERROR;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_registry_pipe_filter(ngx_event_pipe_t *p, ngx_buf_t *buf)
+{
+    ngx_int_t                  rv;
+    ngx_http_request_t        *r;
+    ngx_http_registry_call_t  *rc;
+
+    r = p->input_ctx;
+    rc = ngx_http_registry_call_of(r);
+
+    rv = ngx_event_pipe_copy_input_filter(p, buf);
+
+    if (p->length == 0) {
+        r->upstream->keepalive = !rc->close;
+    }
+
+    return rv;
+}
+
+
+static void
+ngx_http_registry_abort_request(ngx_http_request_t *r)
+{
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "abort http registry call");
+}
+
+
+static void
+ngx_http_registry_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "finalize http registry call: %i", rc);
+}
