@@ -9,12 +9,15 @@ SOURCES = config Makefile $(wildcard ngx_http_registry_module/*.[ch] \
           ngx_http_registry_module/core/*.[ch] \
           ngx_http_registry_module/core/*.inc)
 
-.PHONY: help all build install run stop test bench clean
+.PHONY: help all deps build install run stop test bench clean
 
 all: build
 
 help:        ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+deps:        ## installs the packages that build, run and test need (Debian)
+	t/bin/packages build run test
 
 build: $(MODULE)  ## the module, for NGINX_SOURCE_DIR (Debian's nginx-dev)
 
@@ -37,5 +40,6 @@ test:        ## everything that must pass
 bench:       ## this beside RGW itself and docker-registry
 	t/bench/run
 
-clean:       ## removes build/
+clean:       ## removes build/, the data of "make run" too
+	t/bin/stop --purge
 	rm -rf $(BUILD_DIR)

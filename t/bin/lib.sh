@@ -113,6 +113,26 @@ stop_pid()
     rm -f "$1"
 }
 
+# RGW_AUTH_URL, RGW_USER and RGW_SECRET_KEY yield a token.  The key goes through
+# stdin: arguments are seen by every user of the machine.
+rgw_token_works()
+{
+    local key=${RGW_SECRET_KEY//\\/\\\\}
+
+    printf 'header = "X-Auth-Key: %s"\n' "${key//\"/\\\"}" \
+        | curl -sf -m 10 -o /dev/null -K - -H "X-Auth-User: $RGW_USER" \
+            "$RGW_AUTH_URL"
+}
+
+# Prints host:port of the RGW: RGW_ENDPOINT, or that of RGW_AUTH_URL.
+rgw_endpoint()
+{
+    [[ $RGW_AUTH_URL =~ ^https?://([^/]+)/ ]] \
+        || die "RGW_AUTH_URL=\"$RGW_AUTH_URL\" is no URL; use a form like\
+ http://rgw.example.com:7480/auth/v1.0"
+    echo "${RGW_ENDPOINT:-${BASH_REMATCH[1]}}"
+}
+
 os_codename()
 {
     # shellcheck source=/dev/null
