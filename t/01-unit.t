@@ -1,0 +1,62 @@
+#!/bin/sh
+#
+# Builds core/ with each t/unit/test_*.c under the sanitizers and runs them.
+
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+core=$root/ngx_http_registry_module/core
+build=$root/build/unit
+
+cc=${CC:-cc}
+flags="-g -O1 -Wall -Wextra -Wconversion -Werror -fno-omit-frame-pointer
+       -fsanitize=address,undefined -fno-sanitize-recover=all"
+
+mkdir -p "$build" || exit 1
+
+# one archive: a test takes of core/ only what it uses
+
+rm -f "$build"/*.o "$build/core.a"
+
+for src in "$core"/*.c; do
+    (cd "$build" && $cc $flags -I "$core" -c "$src") >&2 \
+        || echo "# $(basename "$src") does not compile"
+done
+
+ar rcs "$build/core.a" "$build"/*.o || exit 1
+
+count=0
+status=0
+
+for src in "$root"/t/unit/test_*.c; do
+
+    name=$(basename "$src" .c)
+
+    if $cc $flags -I "$core" -I "$root/t/unit" -o "$build/$name" "$src" \
+           "$build/core.a" -lyajl -lcrypto >&2
+    then
+        "$build/$name" > "$build/$name.tap"
+        rc=$?
+    else
+        : > "$build/$name.tap"
+        rc="the compiler's error"
+    fi
+
+    awk -v n="$count" -v name="$name" '
+        /^ok / || /^not ok / {
+            sub(/ok [0-9]+ - /, "ok " ++n " - " name ": ")
+            print
+        }' "$build/$name.tap"
+
+    lines=$(grep -c -E '^(not )?ok ' "$build/$name.tap")
+    plan=$(sed -n 's/^1\.\.//p' "$build/$name.tap")
+    count=$((count + lines + 1))
+
+    if [ "$rc" = 0 ] && [ "$lines" = "$plan" ]; then
+        echo "ok $count - $name: went to its end"
+    else
+        echo "not ok $count - $name: ended with $rc"
+        status=1
+    fi
+done
+
+echo "1..$count"
+exit $status
