@@ -11,6 +11,7 @@ static ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
 static void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_registry_subrequest(ngx_http_request_t *r,
     reg_call_t *call);
+static void ngx_http_registry_feed_event(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_call_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
 
@@ -181,6 +182,11 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call)
         sr->request_body_no_buffering = r->request_body_no_buffering;
         sr->reading_body = r->reading_body;
 
+        /* the client's events come to the main request */
+
+        ctx->feeder = sr;
+        r->read_event_handler = ngx_http_registry_feed_event;
+
         return NGX_OK;
     }
 
@@ -189,6 +195,19 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call)
     sr->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
 
     return sr->request_body ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_registry_feed_event(ngx_http_request_t *r)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx->feeder) {
+        ctx->feeder->read_event_handler(ctx->feeder);
+    }
 }
 
 
@@ -240,7 +259,9 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     if (done->call->feed) {
         ctx->feeding = 0;
+        ctx->feeder = NULL;
         r->reading_body = sr->reading_body;
+        r->read_event_handler = ngx_http_block_reading;
     }
 
     if (ctx->running && --ctx->running == 0

@@ -75,6 +75,7 @@ struct ngx_http_registry_ctx_s {
     ngx_str_t                      storage;
     ngx_http_registry_token_wait_t wait;
     ngx_uint_t                     running;     /* calls */
+    ngx_http_request_t            *feeder;      /* takes the client's body */
 
     ngx_http_registry_call_t      *pass;
     ngx_str_t                      error_body;  /* instead of nginx's own */
