@@ -37,8 +37,6 @@ static reg_todo_t say_pong(reg_flow_t *f);
 static reg_todo_t read_query(reg_flow_t *f);
 static reg_todo_t list_tags(reg_flow_t *f);
 static reg_todo_t judge_tags(reg_flow_t *f);
-static reg_todo_t check_repository(reg_flow_t *f);
-static reg_todo_t judge_repository(reg_flow_t *f);
 static reg_todo_t say_tags(reg_flow_t *f);
 static reg_todo_t list_repositories(reg_flow_t *f);
 static reg_todo_t judge_repositories(reg_flow_t *f);
@@ -53,7 +51,6 @@ static const reg_step_t  ping[] = {
 static const reg_step_t  tags[] = {
     { "read query", read_query, NULL },
     { "list tags", list_tags, judge_tags },
-    { "check repository", check_repository, judge_repository },
     { "answer", say_tags, NULL }
 };
 
@@ -258,43 +255,9 @@ judge_tags(reg_flow_t *f)
         return REG_AGAIN;
     }
 
-    return REG_NEXT;
-}
+    /* as registry:2: a repository without tags is not known here */
 
-
-static reg_todo_t
-check_repository(reg_flow_t *f)
-{
-    list_t     *list = f->op;
-    reg_str_t   prefix, none = reg_null_string;
-
-    if (list->nnames) {
-        return REG_NEXT;
-    }
-
-    /* its own subtree begins with '_': a/b does not make an "a" */
-
-    prefix = reg_path_repository(f->arena, &f->route.name);
-    prefix.data[prefix.len++] = '_';
-
-    if (reg_call_list(f, &prefix, &none, 0, 1) == NULL) {
-        return reg_nomem(f);
-    }
-
-    return REG_CALL;
-}
-
-
-static reg_todo_t
-judge_repository(reg_flow_t *f)
-{
-    reg_listing_t  listing;
-
-    if (judge_listing(f, &listing) == REG_ANSWER) {
-        return REG_ANSWER;
-    }
-
-    if (listing.n == 0) {
+    if (list->nnames == 0) {
         return reg_refuse_str(f, REG_E_NAME_UNKNOWN, f->route.name);
     }
 

@@ -116,20 +116,6 @@ reg_path_tag(reg_arena_t *a, const reg_str_t *name, const reg_str_t *tag)
 
 
 reg_str_t
-reg_path_repository(reg_arena_t *a, const reg_str_t *name)
-{
-    reg_buf_t  b;
-
-    reg_buf_init(&b, a, 512);
-    reg_buf_text(&b, REG_PATH_REPOSITORIES);
-    reg_buf_add_str(&b, name);
-    reg_buf_char(&b, '/');
-
-    return reg_buf_str(&b);
-}
-
-
-reg_str_t
 reg_path_parts(reg_arena_t *a, const reg_str_t *name, const reg_str_t *id)
 {
     reg_buf_t  b;

@@ -29,7 +29,6 @@ reg_str_t reg_path_tag_index(reg_arena_t *a, const reg_str_t *name,
 reg_str_t reg_path_tags(reg_arena_t *a, const reg_str_t *name);
 reg_str_t reg_path_tag(reg_arena_t *a, const reg_str_t *name,
     const reg_str_t *tag);
-reg_str_t reg_path_repository(reg_arena_t *a, const reg_str_t *name);
 
 /*
  * Parts of an upload, outside of registry:2's trees; they expire.  The
