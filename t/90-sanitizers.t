@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# nginx and the module under AddressSanitizer and UBSan: built from the source
+# of the packaged nginx, then the suites of the endpoints once more on it.
+
+set -uo pipefail
+
+cd "$(dirname "$0")/.." || exit 1
+echo 1..3
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/registry-asan.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+
+# ok STATUS NUMBER NAME LOG: the log is shown when it failed
+ok()
+{
+    if [ "$1" = 0 ]; then
+        echo "ok $2 - $3"
+    else
+        echo "not ok $2 - $3"
+        sed 's/^/# /' "$4" | tail -n 60
+    fi
+}
+
+
+# an error of nginx's own core is not ours: memcpy of no bytes from NULL
+flags="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined"
+flags="$flags -fno-sanitize=nonnull-attribute,pointer-overflow,alignment"
+
+(
+    t/bin/nginx-source build/nginx-source \
+        && NGINX_BINARY_TOO=1 CC_OPT="$flags -Wno-error" \
+           LD_OPT="-fsanitize=address,undefined" \
+           t/bin/build build/nginx-source build/sanitize
+) >"$work/build.log" 2>&1
+ok $? 1 "nginx and the module are built with sanitizers" "$work/build.log"
+
+# two copies of ngx_module_names are how nginx loads modules; what the
+# configuration holds is freed by the end of the process
+export ASAN_OPTIONS="detect_odr_violation=0:detect_leaks=0"
+export ASAN_OPTIONS="$ASAN_OPTIONS:log_path=$work/report"
+export UBSAN_OPTIONS="print_stacktrace=1:log_path=$work/report"
+export NGINX_BINARY=$PWD/build/sanitize/nginx
+export TEST_NGINX_BINARY=$NGINX_BINARY
+export REGISTRY_MODULE=$PWD/build/sanitize/ngx_http_registry_module.so
+
+prove t/1*.t >"$work/prove.log" 2>&1
+ok $? 2 "the suites pass under the sanitizers" "$work/prove.log"
+
+cat "$work"/report* >"$work/reports" 2>/dev/null
+[ ! -s "$work/reports" ]
+ok $? 3 "the sanitizers report nothing" "$work/reports"
