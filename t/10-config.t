@@ -1,0 +1,370 @@
+#!/usr/bin/perl
+
+# What nginx says of a wrong configuration: each directive is named, the key
+# never.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use RegistryNginx;
+
+my $dir = $RegistryNginx::dir;
+
+RegistryNginx::write_file("$dir/open.key", 'open-secret', 0644);
+RegistryNginx::write_file("$dir/empty.key", '', 0600);
+RegistryNginx::write_file("$dir/newline.key", "\n", 0600);
+RegistryNginx::write_file("$dir/large.key", 'large-secret' x 400, 0600);
+RegistryNginx::write_file("$dir/other.key", "$ENV{RGW_SECRET_KEY}\n", 0400);
+mkdir "$dir/folder", 0700;
+
+plan('no_plan');
+run_tests();
+
+__DATA__
+
+=== TEST 1: registry_pass with https
+--- config eval
+RegistryNginx::location('', registry_pass => 'https://rgw')
+--- must_die
+--- error_log
+[emerg]
+"registry_pass" wants "http://"
+not "https://rgw"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 2: registry_pass without a scheme
+--- config eval
+RegistryNginx::location('', registry_pass => 'rgw')
+--- must_die
+--- error_log
+[emerg]
+"registry_pass" wants "http://"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 3: registry_pass with a path
+--- config eval
+RegistryNginx::location('', registry_pass => 'http://rgw/swift/v1')
+--- must_die
+--- error_log
+[emerg]
+"registry_pass" takes no path, but "/swift/v1"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 4: registry_pass twice
+--- config eval
+RegistryNginx::location('', registry_pass => "http://rgw;\nregistry_pass http://rgw")
+--- must_die
+--- error_log
+[emerg]
+"registry_pass" directive is duplicate
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 5: no registry_auth_url
+--- config eval
+RegistryNginx::location('', registry_auth_url => undef)
+--- must_die
+--- error_log
+[emerg]
+"registry_pass" needs "registry_auth_url" too
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 6: no registry_auth_user
+--- config eval
+RegistryNginx::location('', registry_auth_user => undef)
+--- must_die
+--- error_log
+[emerg]
+"registry_pass" needs "registry_auth_user" too
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 7: no registry_auth_key_file
+--- config eval
+RegistryNginx::location('', registry_auth_key_file => undef)
+--- must_die
+--- error_log
+[emerg]
+"registry_pass" needs "registry_auth_key_file" too
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 8: no registry_container
+--- config eval
+RegistryNginx::location('', registry_container => undef)
+--- must_die
+--- error_log
+[emerg]
+"registry_pass" needs "registry_container" too
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 9: registry_auth_url without a scheme
+--- config eval
+RegistryNginx::location('', registry_auth_url => '127.0.0.1/auth')
+--- must_die
+--- error_log
+[emerg]
+"registry_auth_url" must begin with "http://" or "https://", not "127.0.0.1/auth"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 10: registry_auth_url of another scheme
+--- config eval
+RegistryNginx::location('', registry_auth_url => 'ftp://127.0.0.1/auth')
+--- must_die
+--- error_log
+[emerg]
+"registry_auth_url" must begin with
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 11: registry_auth_key_file that is not there
+--- config eval
+RegistryNginx::location('', registry_auth_key_file => "$RegistryNginx::dir/none")
+--- must_die
+--- error_log
+[emerg]
+"registry_auth_key_file" "
+/none" cannot be opened
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 12: registry_auth_key_file that all can read
+--- config eval
+RegistryNginx::location('', registry_auth_key_file => "$RegistryNginx::dir/open.key")
+--- must_die
+--- error_log
+[emerg]
+/open.key" is open to others than its owner
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 13: registry_auth_key_file that is empty
+--- config eval
+RegistryNginx::location('', registry_auth_key_file => "$RegistryNginx::dir/empty.key")
+--- must_die
+--- error_log
+[emerg]
+/empty.key" is empty
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 14: registry_auth_key_file with only a newline
+--- config eval
+RegistryNginx::location('', registry_auth_key_file => "$RegistryNginx::dir/newline.key")
+--- must_die
+--- error_log
+[emerg]
+/newline.key" is empty
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 15: registry_auth_key_file that is a folder
+--- config eval
+RegistryNginx::location('', registry_auth_key_file => "$RegistryNginx::dir/folder")
+--- must_die
+--- error_log
+[emerg]
+/folder" is not a regular file
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 16: registry_auth_key_file too large
+--- config eval
+RegistryNginx::location('', registry_auth_key_file => "$RegistryNginx::dir/large.key")
+--- must_die
+--- error_log
+[emerg]
+/large.key" is no key: over 4096 bytes
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 17: registry_container with a slash
+--- config eval
+RegistryNginx::location('', registry_container => 'a/b')
+--- must_die
+--- error_log
+[emerg]
+"registry_container" is a container's name
+not "a/b"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 18: registry_container too long
+--- config eval
+RegistryNginx::location('', registry_container => 'a' x 256)
+--- must_die
+--- error_log
+[emerg]
+"registry_container" is a container's name of at most 255 bytes
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 19: registry_upload_expires below 60
+--- config eval
+RegistryNginx::location('', registry_upload_expires => '59s')
+--- must_die
+--- error_log
+[emerg]
+"registry_upload_expires" must be 60 seconds or more
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 20: registry_upload_expires that is no time
+--- config eval
+RegistryNginx::location('', registry_upload_expires => 'soon')
+--- must_die
+--- error_log
+[emerg]
+"registry_upload_expires" directive invalid value
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 21: registry_delete neither on nor off
+--- config eval
+RegistryNginx::location('', registry_delete => 'yes')
+--- must_die
+--- error_log
+[emerg]
+invalid value "yes" in "registry_delete" directive
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 22: registry_max_manifest_size that is no size
+--- config eval
+RegistryNginx::location('', registry_max_manifest_size => 'big')
+--- must_die
+--- error_log
+[emerg]
+"registry_max_manifest_size" directive invalid value
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 23: registry_connect_timeout that is no time
+--- config eval
+RegistryNginx::location('', registry_connect_timeout => 'soon')
+--- must_die
+--- error_log
+[emerg]
+"registry_connect_timeout" directive invalid value
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 24: registry_send_timeout that is no time
+--- config eval
+RegistryNginx::location('', registry_send_timeout => 'soon')
+--- must_die
+--- error_log
+[emerg]
+"registry_send_timeout" directive invalid value
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 25: registry_read_timeout that is no time
+--- config eval
+RegistryNginx::location('', registry_read_timeout => 'soon')
+--- must_die
+--- error_log
+[emerg]
+"registry_read_timeout" directive invalid value
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 26: alias beside registry_pass
+--- config eval
+RegistryNginx::location('', alias => '/srv')
+--- must_die
+--- error_log
+[emerg]
+"alias" has no meaning beside "registry_pass"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 27: all directives, the key with a newline, client_max_body_size
+--- config eval
+RegistryNginx::location('client_max_body_size 5m;',
+    registry_auth_key_file => "$RegistryNginx::dir/other.key",
+    registry_delete => 'on', registry_max_manifest_size => '1m',
+    registry_upload_expires => '60s', registry_connect_timeout => '5s',
+    registry_send_timeout => '5s', registry_read_timeout => '500ms')
+--- request
+GET /v2/_catalog
+--- response_body
+{"repositories":[]}
+
+=== TEST 28: directives of the server level are inherited
+--- config eval
+my $all = RegistryNginx::directives(registry_pass => undef);
+"$all location /v2/ { registry_pass http://rgw; }"
+--- request
+GET /v2/_catalog
+--- response_body
+{"repositories":[]}
+
+=== TEST 29: an address instead of an upstream, with a slash
+--- config eval
+RegistryNginx::location('', registry_pass => "http://$ENV{RGW_ENDPOINT}/")
+--- request
+GET /v2/_catalog
+--- response_body
+{"repositories":[]}
