@@ -1,0 +1,159 @@
+#!/usr/bin/perl
+
+# Blobs: whole, in ranges, by HEAD, conditional, mounted and deleted.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Digest::SHA qw(sha256_hex);
+use Test::More;
+
+use RegistryTest;
+
+
+my $t = RegistryTest->new;
+$t->start;
+
+my $c = $t->client;
+my $name = 'team/app';
+my $bytes = join '', map { sprintf '%07d ', $_ } 0 .. 99_999;
+my $size = length $bytes;
+my $digest = $c->push_blob($name, $bytes);
+my $path = "/v2/$name/blobs/$digest";
+
+
+sub get {
+    my ($headers, $method) = @_;
+
+    return $c->request($method // 'GET', $path, { headers => $headers // {} });
+}
+
+
+sub refused {
+    my ($r, $status, $code, $test) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is("$r->{status} " . $c->error_code($r), "$status $code", $test);
+}
+
+
+# GET and HEAD
+
+my $get = get();
+is($get->{status}, 200, 'GET');
+ok($get->{content} eq $bytes, 'its bytes');
+
+my $head = get({}, 'HEAD');
+is($head->{status}, 200, 'HEAD');
+is($head->{content} // '', '', 'HEAD has no body');
+
+my %want = (
+    'content-length' => $size,
+    'content-type' => 'application/octet-stream',
+    'docker-content-digest' => $digest,
+    'docker-distribution-api-version' => 'registry/2.0',
+    'etag' => "\"$digest\"",
+    'accept-ranges' => 'bytes',
+    'cache-control' => 'max-age=31536000',
+);
+is_deeply({ map { $_ => $get->{headers}{$_} } keys %want }, \%want,
+    'headers of GET');
+
+delete $_->{headers}{date} for $get, $head;
+is_deeply($head->{headers}, $get->{headers}, 'HEAD has the headers of GET');
+
+
+# ranges
+
+for (['0-0', 0, 0], ['10-19', 10, 19], ["0-" . ($size - 1), 0, $size - 1],
+     ['799990-', 799_990, $size - 1], ['-10', $size - 10, $size - 1],
+     ["-" . ($size + 5), 0, $size - 1], ['5-99999999', 5, $size - 1])
+{
+    my ($range, $first, $last) = @$_;
+    my $r = get({ Range => "bytes=$range" });
+
+    is($r->{status}, 206, "range $range");
+    is($r->{headers}{'content-range'}, "bytes $first-$last/$size",
+        "Content-Range of $range");
+    is($r->{headers}{'content-length'}, $last - $first + 1,
+        "Content-Length of $range");
+    ok($r->{content} eq substr($bytes, $first, $last - $first + 1),
+        "bytes of $range");
+}
+
+for ("$size-", "99999999-", '-0') {
+    my $r = get({ Range => "bytes=$_" });
+
+    refused($r, 416, 'RANGE_INVALID', "range $_");
+    is($r->{headers}{'content-range'}, "bytes */$size",
+        "Content-Range of $_");
+}
+
+for ('bytes=x', 'bytes=5-3', 'lines=0-1', 'bytes=0-1,5-6') {
+    my $r = get({ Range => $_ });
+    ok($r->{status} == 200 && $r->{content} eq $bytes,
+        "\"$_\" is answered by the whole");
+}
+
+my $r = get({ Range => 'bytes=0-1', 'If-Range' => "\"$digest\"" });
+is("$r->{status} $r->{content}", '206 00', 'If-Range of this blob');
+$r = get({ Range => 'bytes=0-1', 'If-Range' => '"other"' });
+is($r->{status}, 200, 'If-Range of another');
+
+
+# conditions
+
+for ("\"$digest\"", "W/\"$digest\"", "\"other\", \"$digest\"", '*') {
+    $r = get({ 'If-None-Match' => $_ });
+    is($r->{status}, 304, "If-None-Match: $_");
+    is($r->{headers}{etag}, "\"$digest\"", 'its ETag');
+    is($r->{content} // '', '', 'no body');
+}
+
+is(get({ 'If-None-Match' => '"other"' })->{status}, 200,
+    'If-None-Match of another');
+
+
+# a blob belongs to the repository that it was pushed to
+
+my $other = "/v2/other/blobs/$digest";
+refused($c->request('GET', $other), 404, 'BLOB_UNKNOWN',
+    'the same digest in another repository');
+is($c->request('HEAD', $other)->{status}, 404, 'the same by HEAD');
+
+
+# mount
+
+$r = $c->request('POST',
+    "/v2/other/blobs/uploads/?mount=$digest&from=team%2Fapp");
+is($r->{status}, 201, 'mount');
+is($r->{headers}{'docker-content-digest'}, $digest, 'its digest');
+like($r->{headers}{location}, qr/\Q$other\E$/, 'its Location');
+ok($c->request('GET', $other)->{content} eq $bytes, 'it is there');
+
+my $none = 'sha256:' . sha256_hex('none');
+for ("mount=$none&from=team/app", "mount=$digest&from=nobody",
+     "mount=$digest", "mount=$digest&from=BAD", 'mount=bad&from=team/app')
+{
+    $r = $c->request('POST', "/v2/third/blobs/uploads/?$_");
+    is($r->{status}, 202, "an upload instead: $_");
+    like($r->{headers}{location}, qr{/v2/third/blobs/uploads/}, 'its Location');
+}
+
+
+# delete
+
+is($c->request('DELETE', $path)->{status}, 202, 'DELETE');
+refused(get(), 404, 'BLOB_UNKNOWN', 'GET after it');
+refused($c->request('DELETE', $path), 404, 'BLOB_UNKNOWN', 'DELETE again');
+is($c->request('HEAD', $other)->{status}, 200,
+    'it is left where it was mounted');
+
+$c->push_blob($name, $bytes);
+ok(get()->{content} eq $bytes, 'pushed again');
+
+
+$t->finish(allow => qr/^$/);
