@@ -353,8 +353,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         clcf->client_max_body_size = 0;
     }
 
-    if (clcf->client_body_buffer_size < 128 * 1024) {
-        clcf->client_body_buffer_size = 128 * 1024;
+    if (clcf->client_body_buffer_size < 512 * 1024) {
+        clcf->client_body_buffer_size = 512 * 1024;
     }
 
     return ngx_http_registry_account(cf, conf);
