@@ -260,7 +260,10 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     if (done->call->feed) {
         ctx->feeding = 0;
         ctx->feeder = NULL;
-        r->reading_body = sr->reading_body;
+
+        /* what is refused was read to its end, which nginx was not told */
+
+        r->reading_body = sr->reading_body && !ctx->flow->refused;
         r->read_event_handler = ngx_http_block_reading;
     }
 

@@ -319,6 +319,12 @@ ngx_http_registry_finish(ngx_http_request_t *r)
         }
     }
 
+    /* nginx will close after a body that was not read: the client is told */
+
+    if (r->reading_body) {
+        r->keepalive = 0;
+    }
+
     ngx_http_finalize_request(r, ngx_http_registry_answer(r));
 }
 
