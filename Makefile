@@ -38,6 +38,8 @@ test:        ## everything that must pass
 	t/bin/test
 
 bench:       ## this beside RGW itself and docker-registry
+	t/bin/packages build run test
+	$(MAKE) build
 	t/bench/run
 
 clean:       ## removes build/, the data of "make run" too
