@@ -68,11 +68,12 @@ sub new {
     # no client reads or changes what belongs to the user
     make_path("$dir/home", "$dir/run", "$dir/tmp");
     chmod 0700, "$dir/run";
-    @ENV{qw(HOME XDG_RUNTIME_DIR XDG_DATA_HOME TMPDIR DOCKER_CONFIG)} =
-        ("$dir/home", "$dir/run", "$dir/home/data", "$dir/tmp",
-         "$dir/home/docker");
-    delete @ENV{grep { /^((https?|all|no)_proxy|REGISTRY_AUTH_FILE)$/i }
-        keys %ENV};
+    @ENV{qw(HOME XDG_RUNTIME_DIR TMPDIR)} =
+        ("$dir/home", "$dir/run", "$dir/tmp");
+    delete @ENV{grep {
+        /^((https?|all|no)_proxy|REGISTRY_AUTH_FILE|XDG_\w+_HOME
+           |DOCKER_\w+|CONTAINERS?_\w+|STORAGE_\w+|BUILDAH_\w+)$/xi
+    } keys %ENV};
 
     $self->_ceph;
     $self->_certificates;
@@ -235,9 +236,9 @@ sub _explain {
     shift @command if ref $command[0];
     Test::More::diag("@command: exit code $r->{status}\n$r->{out}$r->{err}");
 
-    my @log = grep { !/\[(notice|info)\]/ }
+    my @log = map { substr $_, 0, 250 } grep { !/\[(notice|info)\]/ }
         split /\n/, read_file($self->error_log);
-    splice @log, 0, -10;
+    splice @log, 0, -5;
     Test::More::diag(join "\n", 'end of the error log:', @log);
 }
 
@@ -341,7 +342,7 @@ sub finish {
 }
 
 
-# dockerd and others read certificates from a folder of the whole machine.
+# dockerd reads certificates from a folder of the whole machine.
 
 sub trust_for_docker {
     my ($self) = @_;

@@ -135,7 +135,8 @@ sub _ended {
 
 
 sub stop_all {
-    $_->stop for reverse @running;
+    my @all = reverse @running;
+    $_->stop for @all;
 }
 
 
