@@ -261,6 +261,10 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
         ctx->feeding = 0;
         ctx->feeder = NULL;
 
+        /* for $request_length: the body was counted at the subrequest */
+
+        r->request_length += sr->request_length;
+
         /* what is refused was read to its end, which nginx was not told */
 
         r->reading_body = sr->reading_body && !ctx->flow->refused;
