@@ -83,11 +83,11 @@ my %repository = (
     layers => [$manifest->{config}{digest}, @layers],
     tags => { v1 => $digest },
 );
-$t->objects_are('rados has the objects of registry:2 and no others',
+$t->objects_are('the pool has the objects of registry:2 and no others',
     'team/app' => \%repository);
 
 is_deeply [sort map { $_->{name} } @{ $t->store->list }],
-    $t->store->rados_names, 'and all are in the index of the container';
+    $t->store->names, 'and all are in the index of the container';
 
 my $link = $t->store->swift('GET', '/files/docker/registry/v2/repositories/'
     . 'team/app/_manifests/tags/v1/current/link');

@@ -7,7 +7,7 @@ package RegistryTest;
 #   my $t = RegistryTest->new;
 #   $t->start;
 #   $t->run_ok('copy', 'skopeo', 'copy', ...);
-#   is_deeply $t->store->rados_names, [...];
+#   is_deeply $t->store->names, [...];
 #   $t->finish;
 #
 # Environment:
@@ -16,8 +16,10 @@ package RegistryTest;
 #   REGISTRY_UNDER_TEST  "module", or "docker-registry": nginx is a proxy in
 #                        front of Debian's docker-registry then, to see what
 #                        the tests say of it
-#   RGW_AUTH_URL, RGW_USER, RGW_SECRET_KEY, RGW_ENDPOINT, CEPH_CONF,
-#   RGW_DATA_POOL        an RGW that runs; else t/bin/ceph-start is called
+#   RGW_AUTH_URL, RGW_USER, RGW_SECRET_KEY, RGW_ENDPOINT
+#                        an RGW that runs; else t/bin/ceph-start is called
+#   CEPH_CONF, RGW_DATA_POOL
+#                        of its cluster: objects are looked at by rados then
 #   REGISTRY_TEST_KEEP   the test's folder is not removed
 
 use strict;
@@ -149,7 +151,7 @@ sub workers {
 }
 
 
-# What nginx answered so far: [{method, uri, status, ...}]
+# What nginx answered so far: [{method, uri, status}]
 
 sub requests {
     my ($self) = @_;
@@ -157,7 +159,7 @@ sub requests {
     return [
         map {
             my %r;
-            @r{qw(method uri status length)} = split / /;
+            @r{qw(method uri status)} = split / /;
             \%r;
         } split /\n/, read_file("$self->{dir}/access.log")
     ];
@@ -300,7 +302,7 @@ sub slash {
 sub objects_are {
     my ($self, $name, %repositories) = @_;
 
-    my @got = grep { !m{^segments/} } @{ $self->store->rados_names };
+    my @got = grep { !m{^segments/} } @{ $self->store->names };
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     Test::More::is_deeply(\@got, $self->layout(%repositories), $name);
@@ -400,7 +402,7 @@ sub _ceph {
 
     $ENV{$_} or die "RGW_AUTH_URL is set, but $_ is not; set it too, or unset"
         . " RGW_AUTH_URL to have a Ceph started for the test\n"
-        for qw(RGW_USER RGW_SECRET_KEY CEPH_CONF);
+        for qw(RGW_USER RGW_SECRET_KEY);
 }
 
 
@@ -465,7 +467,7 @@ error_log $d/error.log $level;
 events { worker_connections 1024; }
 
 http {
-    log_format test '\$request_method \$request_uri \$status \$request_length';
+    log_format test '\$request_method \$request_uri \$status';
     access_log $d/access.log test;
     $temp
 

@@ -1,0 +1,85 @@
+#!/usr/bin/perl
+
+# nginx starts without a storage, says so in the registry's own words, and goes
+# on by itself as soon as the storage is there.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use RegistryTest;
+use RegistryTest::Process;
+
+
+my $t = RegistryTest->new;
+
+# docker-registry does not start without a storage
+plan skip_all => 'registry:2 cannot do this' if !$t->is_module;
+
+my $port = RegistryTest::free_port();
+$t->start(rgw => "127.0.0.1:$port");
+my $c = $t->client;
+my $unknown = 'sha256:' . '0' x 64;
+
+for (
+    ['GET', '/v2/_catalog'],
+    ['GET', '/v2/app/tags/list'],
+    ['GET', '/v2/app/manifests/v1'],
+    ['GET', "/v2/app/blobs/$unknown"],
+    ['DELETE', "/v2/app/blobs/$unknown"],
+    ['PUT', '/v2/app/manifests/v1', '{}'],
+    ['POST', "/v2/app/blobs/uploads/?digest=$unknown", 'bytes'],
+) {
+    my ($method, $path, $content) = @$_;
+
+    my $r = $c->request($method, $path, { content => $content // '' });
+    my $name = "$method " . substr $path, 0, 40;
+
+    # a manifest may be refused before the storage is asked for anything
+    next if $method eq 'PUT' && $r->{status} == 400;
+
+    is $r->{status}, 503, "$name: 503";
+    is $c->error_code($r), 'UNAVAILABLE', "$name: the code";
+    is $r->{headers}{'docker-distribution-api-version'}, 'registry/2.0',
+        "$name: the version";
+}
+
+is $c->request('HEAD', "/v2/app/blobs/$unknown")->{status}, 503,
+    'HEAD: never 404 for what is not known';
+
+
+# the storage comes: what listens now leads to the RGW
+
+my $gate = RegistryTest::Process->start(
+    name => 'gate', log => $t->dir . '/gate.log',
+    command => [$^X, "-I$FindBin::Bin/../lib", '-MRegistryTest::Gate',
+        '-e', 'RegistryTest::Gate::run(@ARGV)', $port, $ENV{RGW_ENDPOINT}]);
+$gate->wait_until(10, 'listening', sub { RegistryTest::answers($port) });
+
+my $r;
+for (1 .. 300) {
+    $r = $c->request('GET', '/v2/_catalog');
+    last if $r->{status} == 200;
+    sleep 0.1;
+}
+is $r->{status}, 200, 'then it works without a restart';
+
+my $digest = $c->push_blob('app', 'some bytes');
+is $c->request('GET', "/v2/app/blobs/$digest")->{content}, 'some bytes',
+    'push and pull';
+
+
+# and goes away again
+
+$gate->stop;
+is $c->request('GET', "/v2/app/blobs/$digest")->{status}, 503,
+    'no storage: 503, not 404';
+is $c->request('GET', '/v2/no/such/tags/list')->{status}, 503,
+    'a list, too';
+
+$t->finish;
