@@ -343,7 +343,13 @@ sub committed_nothing {
 sub leave {
     my ($how, $header, $body) = @_;
 
-    my $before = @{ $t->requests };
+    my ($method, $uri) = split ' ', $header =~ s{ https?://[^/]+}{ }r;
+    my $ended = sub {
+        scalar grep { $_->{method} eq $method && $_->{uri} eq $uri }
+            @{ $t->requests };
+    };
+
+    my $before = $ended->();
     my $socket = $c->raw($header);
 
     # the answer may come before all is sent
@@ -360,7 +366,7 @@ sub leave {
     close $socket;
 
     for (1 .. 600) {
-        return if @{ $t->requests } > $before;
+        return if $ended->() > $before;
         sleep 0.05;
     }
 
