@@ -15,7 +15,7 @@ use Test::More;
 
 use RegistryTest;
 use RegistryTest::Engine;
-use RegistryTest::Image qw(docker_archive layer_tar sha256_file);
+use RegistryTest::Image qw(docker_archive layer_tar read_file sha256_file);
 
 
 my $t = RegistryTest->new;
@@ -222,8 +222,7 @@ sub layers_of {
     $t->run($engine->docker('save', '-o', "$dir.tar", $name));
     $t->run('tar', '-C', $dir, '-xf', "$dir.tar");
 
-    my $list = decode_json(RegistryTest::Image::read_file(
-        "$dir/manifest.json"));
+    my $list = decode_json(read_file("$dir/manifest.json"));
     my @sums = map { sha256_file("$dir/$_") } @{ $list->[0]{Layers} };
 
     $t->run('rm', '-rf', $dir, "$dir.tar");

@@ -43,7 +43,8 @@ my $owner = $$;
 my @tests;
 
 
-# RegistryTest->new(under_test => 'module' or 'docker-registry')
+# RegistryTest->new(under_test => 'module' or 'docker-registry',
+#     container => NAME), both only if they differ from the test's own
 
 sub new {
     my ($class, %o) = @_;
@@ -58,7 +59,8 @@ sub new {
         user => 'foo',
         password => 'foo123',
         under_test => $o{under_test} // $ENV{REGISTRY_UNDER_TEST} // 'module',
-        container => 'test-' . basename($0, '.t') . "-$$-" . time,
+        container => $o{container}
+            // 'test-' . basename($0, '.t') . "-$$-" . time,
     }, $class;
 
     push @tests, $self;
@@ -588,7 +590,7 @@ sub _clean {
     if ($self->{ceph}) {
         system "'$top/t/bin/ceph-stop' --purge '$dir/ceph' >/dev/null";
     } elsif ($self->{store}) {
-        $self->{store}->remove;
+        eval { $self->{store}->remove; 1 } or warn $@;
     }
 
     if ($ENV{REGISTRY_TEST_KEEP}) {
@@ -605,7 +607,7 @@ END {
     if ($$ == $owner) {
         local $?;
         local @SIG{qw(INT TERM HUP)} = ('IGNORE') x 3;
-        for (@tests) {
+        for (reverse @tests) {
             eval { $_->_clean; 1 } or warn $@;
         }
     }
