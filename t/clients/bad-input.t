@@ -211,7 +211,8 @@ refused('manifest of an unknown type', 400, 'MANIFEST_INVALID',
     $c->put_manifest('app', 'bad', $good, 'text/plain'));
 
 for (['missing layer', $no_layer], ['missing config', $no_config],
-     ['a layer of another repository', ($c->manifest($config, 'only there'))[0]])
+     ['a layer of another repository',
+      ($c->manifest($config, 'only there'))[0]])
 {
     my ($name, $bytes) = @$_;
     refused("manifest: $name", 400, 'MANIFEST_BLOB_UNKNOWN',

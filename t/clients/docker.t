@@ -150,7 +150,8 @@ is_deeply [layers_of($second, $image)], \@saved,
 is_deeply [map { "sha256:$_" } @saved], $archive->{diff_ids},
     'as made by the test';
 
-$t->run_ok('pull by digest', $second->docker('pull', "$host/team/app\@$digest"));
+$t->run_ok('pull by digest',
+    $second->docker('pull', "$host/team/app\@$digest"));
 
 $t->run_fails('pull of an unknown tag', qr/manifest unknown|not found/,
     $second->docker('pull', "$host/team/app:v3"));
