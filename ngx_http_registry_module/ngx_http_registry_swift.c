@@ -459,6 +459,30 @@ ngx_http_registry_remember(ngx_http_request_t *r,
 }
 
 
+/*
+ * RGW sends header and body in two segments, the second only when the first
+ * is acknowledged (Nagle), which a kernel delays by 40 ms.  It leaves this
+ * mode by itself: it is to be set for each reply.
+ */
+
+static void
+ngx_http_registry_acknowledge(ngx_http_request_t *r)
+{
+#ifdef TCP_QUICKACK
+    int                on;
+    ngx_connection_t  *c;
+
+    c = r->upstream->peer.connection;
+    on = 1;
+
+    /* what is no TCP socket has no such delay either */
+
+    (void) setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK,
+                      (const void *) &on, sizeof(int));
+#endif
+}
+
+
 static ngx_int_t
 ngx_http_registry_header_done(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
@@ -478,6 +502,10 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
     if (rc->call->method == REG_HEAD || rc->status.code == 204) {
         rc->length = 0;
         rc->chunked = 0;
+    }
+
+    if (u->buffer.pos == u->buffer.last && rc->length != 0) {
+        ngx_http_registry_acknowledge(r);
     }
 
     if (r != r->main) {
