@@ -6,9 +6,6 @@
 #include "ngx_http_registry_module.h"
 
 
-#define NGX_HTTP_REGISTRY_CHUNK  (sizeof("0000000000000000" CRLF) - 1)
-
-
 static void ngx_http_registry_body_ready(ngx_http_request_t *r);
 static void ngx_http_registry_body_event(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_take(ngx_http_request_t *r);
@@ -240,14 +237,9 @@ ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     for (cl = in; cl; cl = cl->next) {
 
-        if (ngx_buf_in_memory(cl->buf)) {
-
-            if (f->hash) {
-                reg_hash_update(f->hash, cl->buf->pos,
-                                cl->buf->last - cl->buf->pos);
-            }
-
-            f->fed += cl->buf->last - cl->buf->pos;
+        if (f->hash && ngx_buf_in_memory(cl->buf)) {
+            reg_hash_update(f->hash, cl->buf->pos,
+                            cl->buf->last - cl->buf->pos);
         }
 
         last |= cl->buf->last_buf;
@@ -268,145 +260,4 @@ ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     return ngx_http_registry_next_request_body_filter(r, in);
-}
-
-
-static ngx_chain_t *
-ngx_http_registry_body_link(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc, const char *text, size_t len)
-{
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    cl = ngx_chain_get_free_buf(r->pool, &rc->free);
-    if (cl == NULL) {
-        return NULL;
-    }
-
-    b = cl->buf;
-
-    if (b->start == NULL) {
-        b->start = ngx_palloc(r->pool, NGX_HTTP_REGISTRY_CHUNK);
-        if (b->start == NULL) {
-            return NULL;
-        }
-
-        b->end = b->start + NGX_HTTP_REGISTRY_CHUNK;
-    }
-
-    b->tag = (ngx_buf_tag_t) &ngx_http_registry_body_frame;
-    b->temporary = 1;
-    b->last_buf = 0;
-    b->pos = b->start;
-    b->last = ngx_cpymem(b->start, text, len);
-
-    return cl;
-}
-
-
-/*
- * The upstream's output filter when the length of the body is not known:
- * chunked framing.  Framing buffers are used again.
- */
-
-ngx_int_t
-ngx_http_registry_body_frame(void *data, ngx_chain_t *in)
-{
-    ngx_http_request_t        *r = data;
-
-    off_t                      size;
-    u_char                     text[NGX_HTTP_REGISTRY_CHUNK + 1], *p;
-    ngx_int_t                  rv;
-    ngx_uint_t                 last;
-    ngx_chain_t               *out, *cl, **ll, **first;
-    ngx_http_registry_call_t  *rc;
-
-    rc = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-    out = NULL;
-    ll = &out;
-
-    if (in && !rc->header_out) {
-        rc->header_out = 1;
-
-        cl = ngx_alloc_chain_link(r->pool);
-        if (cl == NULL) {
-            return NGX_ERROR;
-        }
-
-        cl->buf = in->buf;
-        cl->next = NULL;
-        *ll = cl;
-        ll = &cl->next;
-
-        in = in->next;
-    }
-
-    first = ll;
-    size = 0;
-    last = 0;
-
-    for ( /* void */ ; in; in = in->next) {
-
-        if (in->buf->last_buf) {
-            last = 1;
-            in->buf->last_buf = 0;
-        }
-
-        if (ngx_buf_size(in->buf) == 0) {
-            continue;
-        }
-
-        size += ngx_buf_size(in->buf);
-
-        cl = ngx_alloc_chain_link(r->pool);
-        if (cl == NULL) {
-            return NGX_ERROR;
-        }
-
-        cl->buf = in->buf;
-        cl->next = NULL;
-        *ll = cl;
-        ll = &cl->next;
-    }
-
-    if (size) {
-        p = ngx_sprintf(text, "%xO" CRLF, size);
-
-        cl = ngx_http_registry_body_link(r, rc, (char *) text, p - text);
-        if (cl == NULL) {
-            return NGX_ERROR;
-        }
-
-        cl->next = *first;
-        *first = cl;
-    }
-
-    if (size || last) {
-        p = text;
-
-        if (size) {
-            p = ngx_cpymem(p, CRLF, 2);
-        }
-
-        if (last) {
-            p = ngx_cpymem(p, "0" CRLF CRLF, 5);
-        }
-
-        cl = ngx_http_registry_body_link(r, rc, (char *) text, p - text);
-        if (cl == NULL) {
-            return NGX_ERROR;
-        }
-
-        cl->buf->last_buf = last;
-        cl->next = NULL;
-        *ll = cl;
-    }
-
-    rv = ngx_chain_writer(&r->upstream->writer, out);
-
-    ngx_chain_update_chains(r->pool, &rc->free, &rc->busy, &out,
-                            (ngx_buf_tag_t) &ngx_http_registry_body_frame);
-
-    return rv;
 }

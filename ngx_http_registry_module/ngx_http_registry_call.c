@@ -51,8 +51,6 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
 
     if (f->calls[0].feed) {
         f->fed = 0;
-        f->fed_to_end = 0;
-        f->refused = 0;
         ctx->feeding = 1;
 
         rc = ngx_http_registry_body_begin(r);
@@ -258,17 +256,7 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     done->call->reply.body.len = done->body.last - done->body.pos;
 
     if (done->call->feed) {
-        ctx->feeding = 0;
-        ctx->feeder = NULL;
-
-        /* for $request_length: the body was counted at the subrequest */
-
-        r->request_length += sr->request_length;
-
-        /* what is refused was read to its end, which nginx was not told */
-
-        r->reading_body = sr->reading_body && !ctx->flow->refused;
-        r->read_event_handler = ngx_http_block_reading;
+        ngx_http_registry_feed_end(sr, done);
     }
 
     if (ctx->running && --ctx->running == 0

@@ -162,7 +162,7 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f->secret = rlcf->secret;
     f->container.len = rlcf->container.len;
     f->container.data = rlcf->container.data;
-    f->part_size = (int64_t) 5 * 1024 * 1024 * 1024;
+    f->part_size = rlcf->part_size;
     f->upload_expires = rlcf->upload_expires;
     f->manifest_max = rlcf->manifest_max;
     f->delete_allowed = rlcf->delete;

@@ -7,7 +7,11 @@
 #include <openssl/hmac.h>
 
 
-#define NGX_HTTP_REGISTRY_KEY_MAX  4096
+#define NGX_HTTP_REGISTRY_KEY_MAX   4096
+
+/* RGW takes 5 GiB in one PUT; smaller parts than 1 MiB are many */
+#define NGX_HTTP_REGISTRY_PART_MIN  ((off_t) 1024 * 1024)
+#define NGX_HTTP_REGISTRY_PART_MAX  ((off_t) 5 * 1024 * 1024 * 1024)
 
 
 static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
@@ -70,6 +74,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       ngx_conf_set_size_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, manifest_max),
+      NULL },
+
+    { ngx_string("registry_part_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_off_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, part_size),
       NULL },
 
     { ngx_string("registry_upload_expires"),
@@ -196,6 +207,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
 
     conf->delete = NGX_CONF_UNSET;
     conf->manifest_max = NGX_CONF_UNSET_SIZE;
+    conf->part_size = NGX_CONF_UNSET;
     conf->upload_expires = NGX_CONF_UNSET;
 
     return conf;
@@ -291,6 +303,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->delete, prev->delete, 0);
     ngx_conf_merge_size_value(conf->manifest_max, prev->manifest_max,
                               4 * 1024 * 1024);
+    ngx_conf_merge_off_value(conf->part_size, prev->part_size,
+                             NGX_HTTP_REGISTRY_PART_MAX);
     ngx_conf_merge_value(conf->upload_expires, prev->upload_expires,
                          7 * 24 * 60 * 60);
 
@@ -328,6 +342,15 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                            "\"registry_container\" is a container's name of"
                            " at most 255 bytes without \"/\", not \"%V\"",
                            &conf->container);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->part_size < NGX_HTTP_REGISTRY_PART_MIN
+        || conf->part_size > NGX_HTTP_REGISTRY_PART_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_part_size\" must be 1m to 5g: 5g is"
+                           " what RGW takes in one PUT");
         return NGX_CONF_ERROR;
     }
 

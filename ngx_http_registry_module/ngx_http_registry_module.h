@@ -32,6 +32,7 @@ typedef struct {
     ngx_str_t                      container;
     ngx_flag_t                     delete;
     size_t                         manifest_max;
+    off_t                          part_size;
     time_t                         upload_expires;
 
     ngx_http_registry_account_t   *account;
@@ -56,9 +57,19 @@ typedef struct {
     ngx_chain_t                   *free;        /* chunk framing of a feed */
     ngx_chain_t                   *busy;
     off_t                          length;      /* of the reply; -1: none */
+
+    /* of a feed */
+
+    off_t                          left;        /* until the part is full */
+    off_t                          sent;
+    ngx_chain_t                   *rest;        /* read, for the next part */
+    unsigned                       framed:1;    /* chunked towards RGW */
+    unsigned                       final:1;     /* all the rest fits in */
+    unsigned                       cut:1;
+    unsigned                       more:1;      /* reading_body at the cut */
+
     unsigned                       chunked:1;   /* the reply is */
     unsigned                       close:1;     /* after the reply */
-    unsigned                       feed_framed:1;
     unsigned                       header_out:1;
     unsigned                       whole:1;     /* the reply was read to its end */
 } ngx_http_registry_call_t;
@@ -76,6 +87,7 @@ struct ngx_http_registry_ctx_s {
     ngx_http_registry_token_wait_t wait;
     ngx_uint_t                     running;     /* calls */
     ngx_http_request_t            *feeder;      /* takes the client's body */
+    off_t                          fed;         /* by earlier calls */
 
     ngx_http_registry_call_t      *pass;
     ngx_str_t                      error_body;  /* instead of nginx's own */
@@ -118,9 +130,18 @@ ngx_int_t ngx_http_registry_body_begin(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-ngx_int_t ngx_http_registry_body_frame(void *data, ngx_chain_t *in);
 extern ngx_http_request_body_filter_pt
     ngx_http_registry_next_request_body_filter;
+
+/*
+ * feed.c: how a call takes the client's body.  begin() sets *length, -1 for
+ * chunked framing, and the upstream's output filter; end() tells the flow
+ * what was taken.
+ */
+void ngx_http_registry_feed_begin(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *rc, off_t *length);
+void ngx_http_registry_feed_end(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *rc);
 
 /* answer.c */
 ngx_int_t ngx_http_registry_answer(ngx_http_request_t *r);

@@ -90,45 +90,6 @@ ngx_http_registry_upstream(ngx_http_request_t *r,
 }
 
 
-/* how a fed body is framed, and what of it was read already */
-
-static ngx_int_t
-ngx_http_registry_feed(ngx_http_request_t *r, ngx_http_registry_call_t *rc,
-    off_t *length)
-{
-    ngx_chain_t  *cl;
-
-    if (!r->reading_body) {
-
-        *length = 0;
-
-        for (cl = r->request_body->bufs; cl; cl = cl->next) {
-            *length += ngx_buf_size(cl->buf);
-        }
-
-        return NGX_OK;
-    }
-
-    /*
-     * nginx sets content_length_n of a chunked body to what came so far: it
-     * is the length only of a body that is not chunked.
-     */
-
-    if (!r->headers_in.chunked && r->headers_in.content_length_n >= 0) {
-        *length = r->headers_in.content_length_n;
-        return NGX_OK;
-    }
-
-    *length = -1;
-    rc->feed_framed = 1;
-
-    r->upstream->output.output_filter = ngx_http_registry_body_frame;
-    r->upstream->output.filter_ctx = r;
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_http_registry_create_request(ngx_http_request_t *r)
 {
@@ -179,8 +140,8 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
 
     length = (off_t) call->body.len;
 
-    if (call->feed && ngx_http_registry_feed(r, rc, &length) != NGX_OK) {
-        return NGX_ERROR;
+    if (call->feed) {
+        ngx_http_registry_feed_begin(r, rc, &length);
     }
 
     if (length < 0) {
@@ -254,6 +215,8 @@ ngx_http_registry_reinit_request(ngx_http_request_t *r)
     rc->close = 0;
     rc->whole = 0;
     rc->header_out = 0;
+    rc->left += rc->sent;
+    rc->sent = 0;
     rc->body.last = rc->body.pos;
 
     r->upstream->process_header = ngx_http_registry_process_status;

@@ -345,7 +345,8 @@ RegistryNginx::location('', alias => '/srv')
 RegistryNginx::location('client_max_body_size 5m;',
     registry_auth_key_file => "$RegistryNginx::dir/other.key",
     registry_delete => 'on', registry_max_manifest_size => '1m',
-    registry_upload_expires => '60s', registry_connect_timeout => '5s',
+    registry_part_size => '1m', registry_upload_expires => '60s',
+    registry_connect_timeout => '5s',
     registry_send_timeout => '5s', registry_read_timeout => '500ms')
 --- request
 GET /v2/_catalog
@@ -368,3 +369,27 @@ RegistryNginx::location('', registry_pass => "http://$ENV{RGW_ENDPOINT}/")
 GET /v2/_catalog
 --- response_body
 {"repositories":[]}
+
+=== TEST 32: registry_part_size below 1m
+--- config eval
+RegistryNginx::location('', registry_part_size => '1023k')
+--- must_die
+--- error_log
+[emerg]
+"registry_part_size" must be 1m to 5g
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 33: registry_part_size above 5g
+--- config eval
+RegistryNginx::location('', registry_part_size => '6g')
+--- must_die
+--- error_log
+[emerg]
+"registry_part_size" must be 1m to 5g
+--- no_error_log
+-secret
+[alert]
+[crit]

@@ -129,8 +129,9 @@ struct reg_flow_s {
 
     reg_hash_t         *hash;           /* updated with all that passes */
     const reg_digest_t *expected;       /* else the last bytes stay back */
-    int64_t             fed;            /* bytes that passed */
-    unsigned            fed_to_end:1;
+    int64_t             fed;            /* bytes the call took */
+    unsigned            fed_to_end:1;   /* of the body */
+    unsigned            cut:1;          /* the part is full, there is more */
     unsigned            refused:1;      /* hash != expected */
 
     /* the flow itself */

@@ -373,6 +373,8 @@ reg_upload_feed(reg_flow_t *f)
         return REG_NEXT;
     }
 
+    f->cut = 0;
+
     call = reg_flow_call(f, REG_PUT, reg_path_part(f->arena, &f->route.name,
                                                    &u->id,
                                                    u->session.offset));
@@ -408,7 +410,7 @@ reg_upload_judge_fed(reg_flow_t *f)
 
     /* an answer before the end of the body would acknowledge less than all */
 
-    if (call->reply.status != 201 || !f->fed_to_end
+    if (call->reply.status != 201 || !(f->fed_to_end || f->cut)
         || call->reply.etag.len == 0)
     {
         return reg_refuse(f, REG_E_UNAVAILABLE,
@@ -424,7 +426,7 @@ reg_upload_judge_fed(reg_flow_t *f)
         u->listed = 0;
     }
 
-    return REG_NEXT;
+    return f->cut ? REG_AGAIN : REG_NEXT;
 }
 
 
