@@ -87,13 +87,10 @@ ngx_http_registry_body_event(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
-    if (ngx_exiting || r->connection->read->timedout) {
-
-        if (r->connection->read->timedout) {
-            r->connection->timedout = 1;
-            ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
-            return;
-        }
+    if (r->connection->read->timedout) {
+        r->connection->timedout = 1;
+        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+        return;
     }
 
     rc = ngx_http_registry_body_take(r);

@@ -31,7 +31,7 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
         ngx_memzero(&f->calls[i].reply, sizeof(reg_reply_t));
         f->calls[i].reply.length = -1;
 
-        if (f->calls[i].object.len == 0 && f->calls[i].object.data != NULL) {
+        if (f->calls[i].failed) {
             return NGX_ERROR;
         }
     }
@@ -277,6 +277,10 @@ ngx_http_registry_pass(ngx_http_request_t *r)
     ngx_http_registry_call_t  *pass;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx->flow->calls[0].failed) {
+        return NGX_ERROR;
+    }
 
     if (ctx->pass == NULL) {
         pass = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));

@@ -46,7 +46,6 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     cln->handler = ngx_http_registry_cleanup;
     cln->data = ctx;
 
-    ctx->request = r;
     ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
 
     if (ngx_http_registry_begin(r, ctx) != NGX_OK) {
@@ -139,7 +138,6 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f = &ctx->operation;
     f->arena = &ctx->arena;
     f->method = ngx_http_registry_method(r);
-    f->now = ngx_time();
 
     f->args.len = r->args.len;
     f->args.data = r->args.data;
@@ -230,7 +228,7 @@ ngx_http_registry_drive(ngx_http_request_t *r)
 
         todo = ctx->flow->step ? reg_flow_run(ctx->flow) : REG_ANSWER;
 
-        if ((todo == REG_CALL || todo == REG_PASS)
+        if (todo == REG_CALL
             && ctx->flow == &ctx->operation
             && !ngx_http_registry_container_ready(r)
             && ctx->container.step == reg_container_steps)

@@ -76,7 +76,6 @@ typedef struct {
 
 
 struct ngx_http_registry_ctx_s {
-    ngx_http_request_t            *request;
     reg_arena_t                    arena;
     reg_flow_t                    *flow;        /* at work: one of the two */
     reg_flow_t                     operation;

@@ -118,7 +118,7 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     container.data = rlcf->container.data;
     reg_buf_escape(&out, &container, 0);
 
-    if (call->object.len) {
+    if (!call->on_container) {
         reg_buf_char(&out, '/');
         reg_buf_escape(&out, &call->object, 1);
     }
@@ -153,7 +153,7 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
         reg_buf_text(&out, CRLF);
     }
 
-    if (call->method == REG_PUT && call->object.len) {
+    if (call->method == REG_PUT && !call->on_container) {
         reg_buf_text(&out, "Content-Type: application/octet-stream" CRLF);
     }
 

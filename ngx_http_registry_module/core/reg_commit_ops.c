@@ -12,17 +12,12 @@
 #include "reg_upload.h"
 #include "reg_path.h"
 #include "reg_query.h"
-#include "reg_range.h"
 
 
 #define COPIES  4                       /* at the same time */
 
 
-static reg_todo_t refuse(reg_flow_t *f);
-static reg_todo_t find_upload(reg_flow_t *f);
-static reg_todo_t check_range(reg_flow_t *f);
 static reg_todo_t feed_blob(reg_flow_t *f);
-static reg_todo_t judge_blob(reg_flow_t *f);
 static reg_todo_t feed_rest(reg_flow_t *f);
 static reg_todo_t list_parts(reg_flow_t *f);
 static reg_todo_t hash_part(reg_flow_t *f);
@@ -35,26 +30,19 @@ static reg_todo_t judge_segments(reg_flow_t *f);
 static reg_todo_t write_large(reg_flow_t *f);
 static reg_todo_t verify_blob(reg_flow_t *f);
 static reg_todo_t judge_verified(reg_flow_t *f);
-static reg_todo_t link_blob(reg_flow_t *f);
 static reg_todo_t delete_parts(reg_flow_t *f);
-static reg_todo_t say_created(reg_flow_t *f);
-
-
-static const reg_step_t  refused[] = {
-    { "refuse", refuse, NULL }
-};
 
 
 static const reg_step_t  put_whole[] = {
-    { "feed blob", feed_blob, judge_blob },
-    { "link blob", link_blob, reg_judge_made },
-    { "answer", say_created, NULL }
+    { "feed blob", feed_blob, reg_upload_judge_fed },
+    { "link blob", reg_upload_link, reg_judge_made },
+    { "answer", reg_upload_say_created, NULL }
 };
 
 
 static const reg_step_t  put_parts[] = {
-    { "find upload", find_upload, reg_upload_judge_listed },
-    { "check range", check_range, NULL },
+    { "find upload", reg_upload_find, reg_upload_judge_listed },
+    { "check range", reg_upload_check_range, NULL },
     { "feed part", feed_rest, reg_upload_judge_fed },
     { "list parts", list_parts, reg_upload_judge_listed },
     { "hash parts", hash_part, judge_hashed },
@@ -63,9 +51,9 @@ static const reg_step_t  put_parts[] = {
     { "list segments", list_segments, judge_segments },
     { "write large object", write_large, reg_judge_made },
     { "verify blob", verify_blob, judge_verified },
-    { "link blob", link_blob, reg_judge_made },
+    { "link blob", reg_upload_link, reg_judge_made },
     { "delete parts", delete_parts, delete_parts },
-    { "answer", say_created, NULL }
+    { "answer", reg_upload_say_created, NULL }
 };
 
 
@@ -81,7 +69,7 @@ reg_commit_steps(reg_flow_t *f)
     {
         reg_refuse(f, REG_E_DIGEST_INVALID,
                    "the query must name one digest=<algorithm>:<hex>");
-        return refused;
+        return reg_refused;
     }
 
     if (u->digest.alg != REG_SHA256) {
@@ -101,15 +89,6 @@ reg_commit_steps(reg_flow_t *f)
 
 
 static reg_todo_t
-refuse(reg_flow_t *f)
-{
-    (void) f;                           /* the answer is filled in already */
-
-    return REG_ANSWER;
-}
-
-
-static reg_todo_t
 feed_blob(reg_flow_t *f)
 {
     reg_call_t    *call;
@@ -118,49 +97,12 @@ feed_blob(reg_flow_t *f)
     call = reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->digest));
     call->feed = 1;
 
-    if (call->object.data == NULL) {
-        return reg_nomem(f);
-    }
-
     f->hash = &u->hash;
     f->expected = &u->digest;
 
     u->data = u->digest;
 
     return REG_CALL;
-}
-
-
-static reg_todo_t
-judge_blob(reg_flow_t *f)
-{
-    return reg_upload_judge_fed(f);
-}
-
-
-static reg_todo_t
-find_upload(reg_flow_t *f)
-{
-    reg_upload_t  *u = f->op;
-
-    return u->known ? REG_NEXT : reg_upload_list(f);
-}
-
-
-static reg_todo_t
-check_range(reg_flow_t *f)
-{
-    int64_t        start, end;
-    reg_upload_t  *u = f->op;
-
-    if (f->content_range.len
-        && (reg_content_range_parse(&f->content_range, &start, &end) != REG_OK
-            || start != u->session.offset))
-    {
-        return reg_upload_refuse_range(f);
-    }
-
-    return REG_NEXT;
 }
 
 
@@ -185,23 +127,14 @@ feed_rest(reg_flow_t *f)
 static reg_todo_t
 list_parts(reg_flow_t *f)
 {
-    reg_str_t      none = reg_null_string;
     reg_upload_t  *u = f->op;
 
     if (u->listed
-        || (u->session.nparts <= 1 && u->session.hashed
+        || u->session.nparts == 0
+        || (u->session.nparts == 1 && u->session.hashed
             && u->digest.alg == REG_SHA256))
     {
         return REG_NEXT;
-    }
-
-    if (u->session.nparts == 0) {
-        return REG_NEXT;
-    }
-
-    if (f->ncalls == 0 && u->marker.len == 0) {
-        u->nparts = 0;
-        u->marker = none;
     }
 
     return reg_upload_list(f);
@@ -385,26 +318,13 @@ judge_copied(reg_flow_t *f)
 static reg_todo_t
 list_segments(reg_flow_t *f)
 {
-    reg_str_t      prefix, none = reg_null_string;
     reg_upload_t  *u = f->op;
 
     if (u->session.nparts <= 1) {
         return REG_NEXT;
     }
 
-    if (u->listed) {
-        u->listed = 0;
-        u->nparts = 0;
-        u->marker = none;
-    }
-
-    prefix = reg_path_segments(f->arena, &u->id);
-
-    if (reg_call_list(f, &prefix, &u->marker, 0, 1000) == NULL) {
-        return reg_nomem(f);
-    }
-
-    return REG_CALL;
+    return reg_upload_list_under(f, reg_path_segments(f->arena, &u->id));
 }
 
 
@@ -507,40 +427,14 @@ judge_verified(reg_flow_t *f)
 
 
 static reg_todo_t
-link_blob(reg_flow_t *f)
-{
-    reg_upload_t  *u = f->op;
-
-    if (reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
-                                              &u->data), &u->data)
-        == NULL)
-    {
-        return reg_nomem(f);
-    }
-
-    if (u->digest.alg != REG_SHA256
-        && reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
-                                                 &u->digest), &u->data)
-           == NULL)
-    {
-        return reg_nomem(f);
-    }
-
-    u->next = 0;
-
-    return REG_CALL;
-}
-
-
-static reg_todo_t
 delete_parts(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
     f->ncalls = 0;
 
-    if (u->session.nparts == 1 && u->next == 0) {
-        u->next = 1;
+    if (u->session.nparts == 1 && !u->part_deleted) {
+        u->part_deleted = 1;
         reg_flow_call(f, REG_DELETE,
                       reg_path_part(f->arena, &f->route.name, &u->id, 0));
         return REG_CALL;
@@ -550,17 +444,3 @@ delete_parts(reg_flow_t *f)
 }
 
 
-static reg_todo_t
-say_created(reg_flow_t *f)
-{
-    reg_str_t      text;
-    reg_upload_t  *u = f->op;
-
-    text = reg_digest_text(f->arena, &u->digest);
-
-    reg_answer(f, 201);
-    reg_answer_header(f, "Location", reg_location(f, "/blobs/", &text));
-    reg_answer_digest(f, &u->digest, 0);
-
-    return REG_ANSWER;
-}

@@ -10,6 +10,7 @@ static reg_todo_t judge_container(reg_flow_t *f);
 static reg_todo_t create_container(reg_flow_t *f);
 static reg_todo_t say_ready(reg_flow_t *f);
 static reg_todo_t say_not_allowed(reg_flow_t *f);
+static reg_todo_t say_refused(reg_flow_t *f);
 
 
 const reg_step_t  reg_container_steps[] = {
@@ -24,37 +25,24 @@ const reg_step_t  reg_not_allowed[] = {
 };
 
 
-void
-reg_flow_start(reg_flow_t *f)
+const reg_step_t  reg_refused[] = {
+    { "refuse", say_refused, NULL }
+};
+
+
+static reg_todo_t
+say_refused(reg_flow_t *f)
 {
-    switch (f->route.kind) {
+    (void) f;
 
-    case REG_ROUTE_BLOB:
-        f->step = reg_blob_steps(f);
-        break;
-
-    case REG_ROUTE_UPLOADS:
-    case REG_ROUTE_UPLOAD:
-        f->step = reg_upload_steps(f);
-        break;
-
-    case REG_ROUTE_MANIFEST:
-        f->step = (f->method == REG_DELETE) ? reg_delete_steps(f)
-                                            : reg_manifest_steps(f);
-        break;
-
-    default:
-        f->step = reg_list_steps(f);
-    }
+    return REG_ANSWER;
 }
 
 
 static reg_todo_t
 check_container(reg_flow_t *f)
 {
-    reg_str_t  none = reg_null_string;
-
-    reg_flow_call(f, REG_HEAD, none);
+    reg_flow_call_container(f, REG_HEAD);
 
     return REG_CALL;
 }
@@ -78,9 +66,7 @@ judge_container(reg_flow_t *f)
 static reg_todo_t
 create_container(reg_flow_t *f)
 {
-    reg_str_t  none = reg_null_string;
-
-    reg_flow_call(f, REG_PUT, none);
+    reg_flow_call_container(f, REG_PUT);
 
     return REG_CALL;
 }
@@ -139,7 +125,7 @@ reg_link_read(const reg_reply_t *reply, reg_digest_t *d)
 }
 
 
-reg_call_t *
+void
 reg_link_write(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
 {
     reg_call_t  *call;
@@ -147,23 +133,18 @@ reg_link_write(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
     call = reg_flow_call(f, REG_PUT, object);
 
     call->body = reg_digest_text(f->arena, d);
-    if (call->body.data == NULL || object.data == NULL) {
-        return NULL;
-    }
-
-    return call;
+    call->failed |= (call->body.data == NULL);
 }
 
 
-reg_call_t *
+void
 reg_call_list(reg_flow_t *f, const reg_str_t *prefix, const reg_str_t *marker,
     char delimiter, int limit)
 {
     reg_buf_t    b;
-    reg_str_t    none = reg_null_string;
     reg_call_t  *call;
 
-    call = reg_flow_call(f, REG_GET, none);
+    call = reg_flow_call_container(f, REG_GET);
     call->reply_max = LISTING_MAX;
 
     reg_buf_init(&b, f->arena, 512);
@@ -182,8 +163,7 @@ reg_call_list(reg_flow_t *f, const reg_str_t *prefix, const reg_str_t *marker,
     }
 
     call->query = reg_buf_str(&b);
-
-    return (call->query.data == NULL) ? NULL : call;
+    call->failed = (call->query.data == NULL || prefix->data == NULL);
 }
 
 
@@ -206,7 +186,9 @@ reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
     }
 
     reg_buf_text(&b, "\r\n");
+
     call->headers = reg_buf_str(&b);
+    call->failed |= (call->headers.data == NULL);
 }
 
 

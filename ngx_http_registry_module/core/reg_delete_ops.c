@@ -131,9 +131,7 @@ list_tags(reg_flow_t *f)
 {
     removal_t  *rm = f->op;
 
-    if (reg_call_list(f, &rm->prefix, &rm->marker, 0, 1000) == NULL) {
-        return reg_nomem(f);
-    }
+    reg_call_list(f, &rm->prefix, &rm->marker, 0, 1000);
 
     return REG_CALL;
 }

@@ -1,5 +1,4 @@
 #include "reg_flow.h"
-#include "reg_ops.h"
 
 
 #define LINK_MAX  1024
@@ -42,7 +41,22 @@ reg_flow_call(reg_flow_t *f, reg_method_t method, reg_str_t object)
 
     call->method = method;
     call->object = object;
+    call->failed = (object.data == NULL);
     call->reply_max = LINK_MAX;
+
+    return call;
+}
+
+
+reg_call_t *
+reg_flow_call_container(reg_flow_t *f, reg_method_t method)
+{
+    reg_str_t    none = reg_null_string;
+    reg_call_t  *call;
+
+    call = reg_flow_call(f, method, none);
+    call->on_container = 1;
+    call->failed = 0;
 
     return call;
 }

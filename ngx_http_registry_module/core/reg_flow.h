@@ -55,11 +55,13 @@ typedef struct {
 
 typedef struct {
     reg_method_t    method;
-    reg_str_t       object;             /* raw; empty: the container itself */
+    reg_str_t       object;             /* raw */
     reg_str_t       query;              /* escaped, without '?' */
     reg_str_t       headers;            /* "Name: value\r\n" ... */
     reg_str_t       body;               /* of a PUT */
+    unsigned        on_container:1;     /* not on an object */
     unsigned        feed:1;             /* the client's body is the body */
+    unsigned        failed:1;           /* out of memory: not to be made */
     size_t          reply_max;          /* bytes of the reply kept */
 
     /* takes the body of a 2xx reply instead of reply.body */
@@ -113,7 +115,6 @@ struct reg_flow_s {
     reg_str_t           if_range;
     int64_t             body_length;    /* 0: no body, -1: not told */
     reg_str_t           body;           /* after REG_BODY */
-    int64_t             now;            /* seconds since 1970 */
     unsigned char       random[16];
 
     /* the configuration */
@@ -148,13 +149,14 @@ struct reg_flow_s {
 /* runs until something is to be done outside */
 reg_todo_t reg_flow_run(reg_flow_t *f);
 
-/* the next of f->calls, zeroed; reply_max is a link's */
+/*
+ * The next of f->calls, zeroed; reply_max is a link's.  A call whose object
+ * or headers could not be allocated is "failed": it must not be made, since
+ * without them it would mean something else.
+ */
 reg_call_t *reg_flow_call(reg_flow_t *f, reg_method_t method,
     reg_str_t object);
-
-/* the table for the request in *f; sets f->step.  ops/ in order of routes */
-void reg_flow_start(reg_flow_t *f);
-
+reg_call_t *reg_flow_call_container(reg_flow_t *f, reg_method_t method);
 
 /* for rows: all fill in f->answer and return REG_ANSWER */
 

@@ -19,6 +19,7 @@
 #define CATALOG_DEFAULT  100
 #define CATALOG_MAX      1000
 #define LISTING_PAGE     1000
+#define CATALOG_PAGE     100           /* of objects: most are skipped */
 
 
 typedef struct {
@@ -215,11 +216,7 @@ list_tags(reg_flow_t *f)
 
     list->prefix = reg_path_tags(f->arena, &f->route.name);
 
-    if (reg_call_list(f, &list->prefix, &list->marker, '/', LISTING_PAGE)
-        == NULL)
-    {
-        return reg_nomem(f);
-    }
+    reg_call_list(f, &list->prefix, &list->marker, '/', LISTING_PAGE);
 
     return REG_CALL;
 }
@@ -374,24 +371,21 @@ list_repositories(reg_flow_t *f)
 
     list->prefix = prefix;
 
-    if (reg_call_list(f, &list->prefix, &list->marker, 0, 100) == NULL) {
-        return reg_nomem(f);
-    }
+    reg_call_list(f, &list->prefix, &list->marker, 0, CATALOG_PAGE);
 
     return REG_CALL;
 }
 
 
 /*
- * A flat listing in which a repository's own objects are skipped: they begin
- * with <name>/_layers, _manifests or _uploads, so that the marker <name>/_~
- * is behind all of them and before its child repositories.
+ * A flat listing in which a repository's own objects are skipped: the marker
+ * <name>/_~ is behind all of them and before its child repositories.
  */
 
 static reg_todo_t
 judge_repositories(reg_flow_t *f)
 {
-    size_t                i, len;
+    size_t                i;
     list_t               *list = f->op;
     reg_buf_t             b;
     reg_str_t            *entry, skip = reg_null_string;
@@ -405,42 +399,43 @@ judge_repositories(reg_flow_t *f)
     for (i = 0; i < listing.n; i++) {
         entry = &listing.entries[i].name;
         end = entry->data + entry->len;
+        skip.len = 0;
 
-        for (p = entry->data + list->prefix.len; p + 1 < end; p++) {
+        if (entry->len <= list->prefix.len) {
+            continue;
+        }
+
+        /* <name>/_layers, _manifests or _uploads */
+
+        for (p = entry->data + list->prefix.len; p + 2 < end; p++) {
             if (p[0] == '/' && p[1] == '_') {
                 break;
             }
         }
 
-        if (p + 1 >= end || p == entry->data + list->prefix.len) {
+        if (p + 2 >= end || p == entry->data + list->prefix.len) {
             continue;
         }
 
-        len = (size_t) (p - entry->data);
+        skip.data = entry->data;
+        skip.len = (size_t) (p - entry->data);
 
         if (p[2] != 'u'
             && add_name(f, list, entry->data + list->prefix.len,
-                        len - list->prefix.len)
+                        skip.len - list->prefix.len)
                != REG_OK)
         {
             return reg_nomem(f);
         }
-
-        skip.data = entry->data;
-        skip.len = len;
     }
 
-    if (listing.n < 100) {
+    if (listing.n < CATALOG_PAGE) {
         return REG_NEXT;
     }
 
-    entry = &listing.entries[listing.n - 1].name;
-    list->marker = *entry;
+    list->marker = listing.entries[listing.n - 1].name;
 
-    if (skip.len && entry->len > skip.len
-        && memcmp(entry->data, skip.data, skip.len) == 0
-        && entry->data[skip.len + 1] == '_')
-    {
+    if (skip.len) {
         reg_buf_init(&b, f->arena, skip.len + 4);
         reg_buf_add_str(&b, &skip);
         reg_buf_text(&b, "/_~");

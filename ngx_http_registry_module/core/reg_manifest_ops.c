@@ -14,8 +14,6 @@
 typedef struct {
     reg_digest_t       data;            /* sha256 of the bytes */
     reg_digest_t       digest;          /* as the client is told */
-    reg_media_t        media;
-    unsigned           linked:1;
 
     reg_manifest_t     manifest;
     reg_descriptor_t **refs;
@@ -441,20 +439,12 @@ link_revision(reg_flow_t *f)
 {
     document_t  *doc = f->op;
 
-    if (reg_link_write(f, reg_path_revision_link(f->arena, &f->route.name,
-                                                 &doc->data), &doc->data)
-        == NULL)
-    {
-        return reg_nomem(f);
-    }
+    reg_link_write(f, reg_path_revision_link(f->arena, &f->route.name,
+                                             &doc->data), &doc->data);
 
-    if (doc->digest.alg != REG_SHA256
-        && reg_link_write(f, reg_path_revision_link(f->arena, &f->route.name,
-                                                    &doc->digest),
-                          &doc->data)
-           == NULL)
-    {
-        return reg_nomem(f);
+    if (doc->digest.alg != REG_SHA256) {
+        reg_link_write(f, reg_path_revision_link(f->arena, &f->route.name,
+                                                 &doc->digest), &doc->data);
     }
 
     return REG_CALL;
@@ -470,13 +460,9 @@ link_index(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    if (reg_link_write(f, reg_path_tag_index(f->arena, &f->route.name,
-                                             &f->route.reference,
-                                             &doc->data), &doc->data)
-        == NULL)
-    {
-        return reg_nomem(f);
-    }
+    reg_link_write(f, reg_path_tag_index(f->arena, &f->route.name,
+                                         &f->route.reference, &doc->data),
+                   &doc->data);
 
     return REG_CALL;
 }
@@ -491,13 +477,9 @@ link_current(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    if (reg_link_write(f, reg_path_tag_current(f->arena, &f->route.name,
-                                               &f->route.reference),
-                       &doc->data)
-        == NULL)
-    {
-        return reg_nomem(f);
-    }
+    reg_link_write(f, reg_path_tag_current(f->arena, &f->route.name,
+                                           &f->route.reference),
+                   &doc->data);
 
     return REG_CALL;
 }

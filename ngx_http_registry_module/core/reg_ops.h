@@ -10,6 +10,9 @@
 #include "reg_flow.h"
 
 
+/* sets f->step for f->route and f->method; NULL: out of memory */
+void reg_flow_start(reg_flow_t *f);
+
 /* the first row for f->route and f->method; 405 is a row, too */
 const reg_step_t *reg_blob_steps(reg_flow_t *f);
 const reg_step_t *reg_upload_steps(reg_flow_t *f);
@@ -20,6 +23,9 @@ const reg_step_t *reg_list_steps(reg_flow_t *f);
 /* answers 405 with Allow */
 extern const reg_step_t  reg_not_allowed[];
 
+/* answers what reg_refuse() filled in while the steps were chosen */
+extern const reg_step_t  reg_refused[];
+
 /* makes the container when it is missing; ends in REG_ANSWER 200 */
 extern const reg_step_t  reg_container_steps[];
 
@@ -29,12 +35,12 @@ extern const reg_step_t  reg_container_steps[];
 /* a link's digest out of the reply; REG_BAD for an empty or damaged one */
 reg_rc_t reg_link_read(const reg_reply_t *reply, reg_digest_t *d);
 
-/* a call that writes the digest as a link; NULL when out of memory */
-reg_call_t *reg_link_write(reg_flow_t *f, reg_str_t object,
+/* a call that writes the digest as a link */
+void reg_link_write(reg_flow_t *f, reg_str_t object,
     const reg_digest_t *d);
 
 /* a call that lists objects; "delimiter" 0 or '/' */
-reg_call_t *reg_call_list(reg_flow_t *f, const reg_str_t *prefix,
+void reg_call_list(reg_flow_t *f, const reg_str_t *prefix,
     const reg_str_t *marker, char delimiter, int limit);
 
 /* a header line of a call; text may be NULL when "number" is to be written */

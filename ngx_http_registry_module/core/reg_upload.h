@@ -25,6 +25,7 @@ typedef struct {
     reg_hash_t      hash;               /* of all that passed, this body too */
     unsigned        known:1;            /* the signed state was good */
     unsigned        listed:1;           /* parts[] is what the store has */
+    unsigned        part_deleted:1;     /* the only one */
 
     reg_part_t     *parts;
     uint32_t        nparts;
@@ -46,19 +47,33 @@ typedef struct {
 } reg_upload_t;
 
 
+/* "find upload": lists the parts when the signed state is not at hand */
+reg_todo_t reg_upload_find(reg_flow_t *f);
+
+/* "check range": Content-Range begins where the upload ends */
+reg_todo_t reg_upload_check_range(reg_flow_t *f);
+
 /* "feed part" and its judge: the client's body becomes one more part */
 reg_todo_t reg_upload_feed(reg_flow_t *f);
 reg_todo_t reg_upload_judge_fed(reg_flow_t *f);
 
-/* "list parts": u->parts, and u->session when its state was not at hand */
+/*
+ * "list parts": u->parts, and u->session as the store has it when its state
+ * was not at hand or says otherwise.  list_under() lists another prefix of
+ * the same form.
+ */
 reg_todo_t reg_upload_list(reg_flow_t *f);
+reg_todo_t reg_upload_list_under(reg_flow_t *f, reg_str_t prefix);
 reg_todo_t reg_upload_judge_listed(reg_flow_t *f);
 
 /* "delete parts": best effort, they expire anyway */
 reg_todo_t reg_upload_delete_parts(reg_flow_t *f);
 
-/* a refusal that names the offset to go on at */
-reg_todo_t reg_upload_refuse_range(reg_flow_t *f);
+/* "link blob": u->data at its own digest, and at the one that was asked */
+reg_todo_t reg_upload_link(reg_flow_t *f);
+
+/* 201 with the blob's Location */
+reg_todo_t reg_upload_say_created(reg_flow_t *f);
 
 /* the tables of a closing PUT, or of a POST with a digest */
 const reg_step_t *reg_commit_steps(reg_flow_t *f);

@@ -13,26 +13,20 @@
 #include "reg_range.h"
 
 
+#define LISTING_PAGE  1000
+
+
 static const reg_step_t *begin_steps(reg_flow_t *f, reg_upload_t *u);
-static reg_todo_t refuse(reg_flow_t *f);
 static reg_todo_t say_begun(reg_flow_t *f);
 static reg_todo_t read_source(reg_flow_t *f);
 static reg_todo_t judge_source(reg_flow_t *f);
 static reg_todo_t check_source(reg_flow_t *f);
 static reg_todo_t judge_checked(reg_flow_t *f);
-static reg_todo_t link_mounted(reg_flow_t *f);
-static reg_todo_t say_mounted(reg_flow_t *f);
-static reg_todo_t list_unless_known(reg_flow_t *f);
-static reg_todo_t check_range(reg_flow_t *f);
+static reg_todo_t refuse_range(reg_flow_t *f);
 static reg_todo_t say_accepted(reg_flow_t *f);
 static reg_todo_t say_status(reg_flow_t *f);
 static reg_todo_t say_cancelled(reg_flow_t *f);
 static void answer_upload(reg_flow_t *f, unsigned status);
-
-
-static const reg_step_t  refused[] = {
-    { "refuse", refuse, NULL }
-};
 
 
 static const reg_step_t  begin_upload[] = {
@@ -43,14 +37,14 @@ static const reg_step_t  begin_upload[] = {
 static const reg_step_t  mount_blob[] = {
     { "read source link", read_source, judge_source },
     { "check blob", check_source, judge_checked },
-    { "link blob", link_mounted, reg_judge_made },
-    { "answer", say_mounted, NULL }
+    { "link blob", reg_upload_link, reg_judge_made },
+    { "answer", reg_upload_say_created, NULL }
 };
 
 
 static const reg_step_t  patch_upload[] = {
-    { "find upload", list_unless_known, reg_upload_judge_listed },
-    { "check range", check_range, NULL },
+    { "find upload", reg_upload_find, reg_upload_judge_listed },
+    { "check range", reg_upload_check_range, NULL },
     { "feed part", reg_upload_feed, reg_upload_judge_fed },
     { "answer", say_accepted, NULL }
 };
@@ -78,7 +72,7 @@ reg_upload_steps(reg_flow_t *f)
     u = reg_calloc(f->arena, sizeof(reg_upload_t));
     if (u == NULL) {
         reg_nomem(f);
-        return refused;
+        return reg_refused;
     }
 
     f->op = u;
@@ -92,7 +86,7 @@ reg_upload_steps(reg_flow_t *f)
 
     if (reg_query_get(f->arena, &f->args, "_state", &state) != REG_OK) {
         reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID, "_state is malformed");
-        return refused;
+        return reg_refused;
     }
 
     if (state.data) {
@@ -103,7 +97,7 @@ reg_upload_steps(reg_flow_t *f)
         if (!u->known) {
             reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID,
                        "_state was not signed for this upload here");
-            return refused;
+            return reg_refused;
         }
     }
 
@@ -140,7 +134,7 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
     p = reg_alloc(f->arena, 36);
     if (p == NULL) {
         reg_nomem(f);
-        return refused;
+        return reg_refused;
     }
 
     u->id.data = p;
@@ -163,7 +157,7 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
     {
         reg_refuse(f, REG_E_DIGEST_INVALID,
                    "mount, from or digest is malformed or there twice");
-        return refused;
+        return reg_refused;
     }
 
     if (mount.data && from.data
@@ -179,15 +173,6 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
     }
 
     return begin_upload;
-}
-
-
-static reg_todo_t
-refuse(reg_flow_t *f)
-{
-    (void) f;                           /* the answer is filled in already */
-
-    return REG_ANSWER;
 }
 
 
@@ -267,32 +252,25 @@ judge_checked(reg_flow_t *f)
 }
 
 
-static reg_todo_t
-link_mounted(reg_flow_t *f)
+reg_todo_t
+reg_upload_link(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    if (reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
-                                              &u->digest), &u->data)
-        == NULL)
-    {
-        return reg_nomem(f);
-    }
+    reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
+                                          &u->data), &u->data);
 
-    if (!reg_digest_equal(&u->digest, &u->data)
-        && reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
-                                                 &u->data), &u->data)
-           == NULL)
-    {
-        return reg_nomem(f);
+    if (!reg_digest_equal(&u->digest, &u->data)) {
+        reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
+                                              &u->digest), &u->data);
     }
 
     return REG_CALL;
 }
 
 
-static reg_todo_t
-say_mounted(reg_flow_t *f)
+reg_todo_t
+reg_upload_say_created(reg_flow_t *f)
 {
     reg_str_t      text;
     reg_upload_t  *u = f->op;
@@ -307,8 +285,8 @@ say_mounted(reg_flow_t *f)
 }
 
 
-static reg_todo_t
-list_unless_known(reg_flow_t *f)
+reg_todo_t
+reg_upload_find(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
@@ -316,8 +294,8 @@ list_unless_known(reg_flow_t *f)
 }
 
 
-static reg_todo_t
-check_range(reg_flow_t *f)
+reg_todo_t
+reg_upload_check_range(reg_flow_t *f)
 {
     int64_t        start, end;
     reg_upload_t  *u = f->op;
@@ -326,12 +304,10 @@ check_range(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    if (reg_content_range_parse(&f->content_range, &start, &end) != REG_OK) {
-        return reg_upload_refuse_range(f);
-    }
-
-    if (start != u->session.offset) {
-        return reg_upload_refuse_range(f);
+    if (reg_content_range_parse(&f->content_range, &start, &end) != REG_OK
+        || start != u->session.offset)
+    {
+        return refuse_range(f);
     }
 
     if (f->body_length >= 0 && f->body_length != end - start + 1) {
@@ -343,8 +319,8 @@ check_range(reg_flow_t *f)
 }
 
 
-reg_todo_t
-reg_upload_refuse_range(reg_flow_t *f)
+static reg_todo_t
+refuse_range(reg_flow_t *f)
 {
     reg_answer_t  refusal;
 
@@ -380,10 +356,6 @@ reg_upload_feed(reg_flow_t *f)
                                                    u->session.offset));
     call->feed = 1;
     reg_call_header(f, call, "X-Delete-After", NULL, f->upload_expires);
-
-    if (call->object.data == NULL || call->headers.data == NULL) {
-        return reg_nomem(f);
-    }
 
     f->hash = u->session.hashed ? &u->hash : NULL;
 
@@ -479,14 +451,24 @@ answer_upload(reg_flow_t *f, unsigned status)
 reg_todo_t
 reg_upload_list(reg_flow_t *f)
 {
-    reg_str_t      prefix;
     reg_upload_t  *u = f->op;
 
-    prefix = reg_path_parts(f->arena, &f->route.name, &u->id);
+    return reg_upload_list_under(f, reg_path_parts(f->arena, &f->route.name,
+                                                   &u->id));
+}
 
-    if (reg_call_list(f, &prefix, &u->marker, 0, 1000) == NULL) {
-        return reg_nomem(f);
+
+reg_todo_t
+reg_upload_list_under(reg_flow_t *f, reg_str_t prefix)
+{
+    reg_upload_t  *u = f->op;
+
+    if (u->marker.len == 0) {
+        u->nparts = 0;
+        u->listed = 0;
     }
+
+    reg_call_list(f, &prefix, &u->marker, 0, LISTING_PAGE);
 
     return REG_CALL;
 }
@@ -563,11 +545,12 @@ reg_upload_judge_listed(reg_flow_t *f)
         }
     }
 
-    if (listing.n == 1000) {
+    if (listing.n == LISTING_PAGE) {
         u->marker = listing.entries[listing.n - 1].name;
         return REG_AGAIN;
     }
 
+    u->marker.len = 0;
     u->listed = 1;
     u->next = 0;
 
@@ -577,7 +560,9 @@ reg_upload_judge_listed(reg_flow_t *f)
         reg_session_add(&found, u->parts[i].size, &u->parts[i].etag);
     }
 
-    if (!u->known && u->nparts == 0) {
+    /* finished, cancelled or expired; an upload may begin without parts */
+
+    if (u->nparts == 0 && (!u->known || u->session.nparts > 0)) {
         return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
     }
 
