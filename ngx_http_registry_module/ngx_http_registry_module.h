@@ -71,7 +71,7 @@ typedef struct {
     unsigned                       chunked:1;   /* the reply is */
     unsigned                       close:1;     /* after the reply */
     unsigned                       header_out:1;
-    unsigned                       whole:1;     /* the reply was read to its end */
+    unsigned                       whole:1;     /* the reply was read */
 } ngx_http_registry_call_t;
 
 
