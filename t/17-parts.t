@@ -19,14 +19,7 @@ use RegistryTest::Image qw(write_file);
 my $PART = 1 << 20;
 
 my $t = RegistryTest->new;
-{
-    no warnings 'redefine';
-    my $directives = \&RegistryTest::_module_directives;
-    local *RegistryTest::_module_directives = sub {
-        return $directives->(@_) . "\nregistry_part_size 1m;\n";
-    };
-    $t->start;
-}
+$t->start(directives => 'registry_part_size 1m;');
 
 my $c = $t->client;
 

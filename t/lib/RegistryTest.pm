@@ -108,7 +108,8 @@ sub client {
 }
 
 
-# start(rgw => 'HOST:PORT', workers => 2, auth => 1, key => 'secret key')
+# start(rgw => 'HOST:PORT', workers => 2, auth => 1, key => 'secret key',
+#     directives => 'more of the location')
 
 sub start {
     my ($self, %o) = @_;
@@ -136,6 +137,34 @@ sub stop {
         my $process = delete $self->{$_} or next;
         $process->stop($_ eq 'nginx' ? 'QUIT' : 'TERM');
     }
+}
+
+
+# New workers take over, the old ones end when their requests have.
+
+sub reload {
+    my ($self) = @_;
+
+    my %old = map { $_ => 1 } $self->workers;
+    kill 'HUP', $self->{nginx}->pid;
+    $self->{nginx}->wait_until(30, 'new workers', sub {
+        grep { !$old{$_} } $self->workers });
+}
+
+
+# As a node that loses its power: nothing is told to anyone.
+
+sub kill_hard {
+    my ($self) = @_;
+
+    my $nginx = delete $self->{nginx};
+    my @workers = split ' ',
+        read_file('/proc/' . $nginx->pid . '/task/' . $nginx->pid
+            . '/children');
+
+    kill 'KILL', $nginx->pid, @workers;
+    $nginx->wait;
+    select undef, undef, undef, 0.01 while grep { kill 0, $_ } @workers;
 }
 
 
@@ -515,6 +544,7 @@ sub _module_directives {
             registry_auth_key_file $key;
             registry_container $self->{container};
             registry_delete on;
+            @{[ $o{directives} // '' ]}
 END
 }
 
