@@ -438,14 +438,22 @@ on_reference(parser_t *p, reg_json_event_t event)
         return refuse(p, "config is not an object");
     }
 
+    if (event == REG_JSON_NULL) {
+        return REG_OK;
+    }
+
     return refuse(p, "subject is not an object");
 }
 
 
+/* an empty list of a client in Go is null, and registry:2 takes it */
+
 static reg_rc_t
 on_list(parser_t *p, reg_json_event_t event)
 {
-    if (event == REG_JSON_ARRAY || event == REG_JSON_ARRAY_END) {
+    if (event == REG_JSON_ARRAY || event == REG_JSON_ARRAY_END
+        || event == REG_JSON_NULL)
+    {
         return REG_OK;
     }
 

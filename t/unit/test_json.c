@@ -133,6 +133,11 @@ static const struct {
           "\"annotations\":{\"digest\":\"\"},\"urls\":null,\"z\":[1]}"),
       REG_MEDIA_UNKNOWN, REG_MEDIA_OCI_MANIFEST, 1, 0 },
 
+    { "{" V2 "," CONFIG ",\"layers\":null,\"subject\":null}",
+      REG_MEDIA_OCI_MANIFEST, REG_MEDIA_OCI_MANIFEST, 0, 0 },
+    { "{" V2 ",\"manifests\":null}", REG_MEDIA_UNKNOWN,
+      REG_MEDIA_OCI_INDEX, 0, 0 },
+
     /* what it is */
 
     { "null", 0, 0, 0, -1 }, { "[]", 0, 0, 0, -1 }, { "1", 0, 0, 0, -1 },
@@ -165,9 +170,8 @@ static const struct {
     { "{" V2 "," CONFIG "}", 0, 0, 0, -1 },
     { "{" V2 ",\"config\":null," LAYERS "}", 0, 0, 0, -1 },
     { "{" V2 "," CONFIG ",\"layers\":{}}", 0, 0, 0, -1 },
-    { "{" V2 "," CONFIG ",\"layers\":null}", 0, 0, 0, -1 },
     { "{" V2 ",\"manifests\":{}}", 0, 0, 0, -1 },
-    { "{" BODY ",\"subject\":null}", 0, 0, 0, -1 },
+    { "{" BODY ",\"subject\":1}", 0, 0, 0, -1 },
     { "{" BODY ",\"subject\":{}}", 0, 0, 0, -1 },
     { "{" BODY ",\"annotations\":{\"a\":1}}", 0, 0, 0, -1 },
     { "{" BODY ",\"annotations\":[]}", 0, 0, 0, -1 },
