@@ -125,7 +125,7 @@ ngx_http_registry_copy_header(ngx_http_request_t *r, const char *name,
 static ngx_int_t
 ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 {
-    reg_str_t                      uri, detail;
+    reg_str_t                      detail;
     reg_flow_t                    *f;
     reg_error_t                    e;
     ngx_http_registry_loc_conf_t  *rlcf;
@@ -139,6 +139,8 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f->arena = &ctx->arena;
     f->method = ngx_http_registry_method(r);
 
+    f->uri.len = r->uri.len;
+    f->uri.data = r->uri.data;
     f->args.len = r->args.len;
     f->args.data = r->args.data;
 
@@ -168,12 +170,9 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     ctx->container = *f;
     ctx->container.step = reg_container_steps;
 
-    uri.len = r->uri.len;
-    uri.data = r->uri.data;
-
     ctx->flow = f;
 
-    if (reg_route_parse(&uri, &f->route, &e, &detail) != REG_OK) {
+    if (reg_route_parse(&f->uri, &f->route, &e, &detail) != REG_OK) {
         (void) reg_refuse_str(f, e, detail);
         f->step = NULL;
         return NGX_OK;

@@ -95,7 +95,7 @@ x
 --- response_headers
 Docker-Distribution-Api-Version: registry/2.0
 Content-Type: application/json; charset=utf-8
-Allow: DELETE, GET, HEAD
+Allow: GET, HEAD
 --- response_body_like chomp
 ^\{"errors":\[\{"code":"UNSUPPORTED","message":"[^"]+".*\}\]\}\s*$
 
@@ -107,7 +107,7 @@ x
 --- response_headers
 Docker-Distribution-Api-Version: registry/2.0
 Content-Type: application/json; charset=utf-8
-Allow: DELETE, GET, HEAD, PUT
+Allow: GET, HEAD, PUT
 --- response_body_like chomp
 ^\{"errors":\[\{"code":"UNSUPPORTED","message":"[^"]+".*\}\]\}\s*$
 

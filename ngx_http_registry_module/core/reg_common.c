@@ -10,6 +10,7 @@ static reg_todo_t judge_container(reg_flow_t *f);
 static reg_todo_t create_container(reg_flow_t *f);
 static reg_todo_t say_ready(reg_flow_t *f);
 static reg_todo_t say_not_allowed(reg_flow_t *f);
+static reg_todo_t say_moved(reg_flow_t *f);
 static reg_todo_t say_refused(reg_flow_t *f);
 
 
@@ -22,6 +23,11 @@ const reg_step_t  reg_container_steps[] = {
 
 const reg_step_t  reg_not_allowed[] = {
     { "refuse method", say_not_allowed, NULL }
+};
+
+
+const reg_step_t  reg_moved[] = {
+    { "redirect", say_moved, NULL }
 };
 
 
@@ -84,25 +90,48 @@ say_ready(reg_flow_t *f)
 static reg_todo_t
 say_not_allowed(reg_flow_t *f)
 {
-    reg_str_t  allow;
+    return reg_refuse(f, REG_E_UNSUPPORTED,
+                      "this method is not allowed here; the Allow header"
+                      " lists those that are");
+}
 
-    static const reg_str_t  allowed[] = {
-        /* ping     */ reg_string("GET, HEAD"),
-        /* catalog  */ reg_string("GET, HEAD"),
-        /* tags     */ reg_string("GET, HEAD"),
-        /* manifest */ reg_string("DELETE, GET, HEAD, PUT"),
-        /* blob     */ reg_string("DELETE, GET, HEAD"),
-        /* uploads  */ reg_string("POST"),
-        /* upload   */ reg_string("DELETE, GET, HEAD, PATCH, PUT"),
-        /* none     */ reg_string("GET")
-    };
 
-    allow = allowed[f->route.kind];
+/* for reading only: a client may send anything else as GET then */
 
-    reg_refuse(f, REG_E_UNSUPPORTED,
-               "this method is not allowed here; the Allow header lists"
-               " those that are");
-    reg_answer_header(f, "Allow", allow);
+static reg_todo_t
+say_moved(reg_flow_t *f)
+{
+    reg_buf_t  b;
+    reg_str_t  path;
+
+    if (f->method != REG_GET && f->method != REG_HEAD) {
+        return reg_refuse(f, REG_E_NOT_FOUND,
+                          f->route.moved == REG_SLASH_MISSING
+                          ? "a slash is missing at the end of the path"
+                          : "the path ends with a slash too many");
+    }
+
+    path = f->uri;
+
+    if (f->route.moved == REG_SLASH_SURPLUS) {
+        path.len--;
+    }
+
+    reg_buf_init(&b, f->arena, 256);
+    reg_buf_add_str(&b, &f->external_url);
+    reg_buf_escape(&b, &path, 1);
+
+    if (f->route.moved == REG_SLASH_MISSING) {
+        reg_buf_char(&b, '/');
+    }
+
+    if (f->args.len) {
+        reg_buf_char(&b, '?');
+        reg_buf_add_str(&b, &f->args);
+    }
+
+    reg_answer(f, 301);
+    reg_answer_header(f, "Location", reg_buf_str(&b));
 
     return REG_ANSWER;
 }
@@ -198,6 +227,7 @@ reg_location(reg_flow_t *f, const char *rest, const reg_str_t *last)
     reg_buf_t  b;
 
     reg_buf_init(&b, f->arena, 256);
+    reg_buf_add_str(&b, &f->external_url);
     reg_buf_escape(&b, &f->route.prefix, 1);
     reg_buf_text(&b, "/v2/");
     reg_buf_add_str(&b, &f->route.name);

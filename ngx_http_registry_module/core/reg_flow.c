@@ -85,7 +85,9 @@ reg_answer_header(reg_flow_t *f, const char *name, reg_str_t value)
 reg_todo_t
 reg_refuse_str(reg_flow_t *f, reg_error_t e, reg_str_t detail)
 {
-    reg_str_t  type = reg_string("application/json; charset=utf-8");
+    reg_str_t    type = reg_string("application/json; charset=utf-8");
+    reg_str_t    allow;
+    const char  *methods;
 
     reg_answer(f, reg_error_status(e));
 
@@ -93,6 +95,14 @@ reg_refuse_str(reg_flow_t *f, reg_error_t e, reg_str_t detail)
     f->answer.content_type = type;
     f->answer.body = reg_error_json(f->arena, e, &detail, detail.len ? 1 : 0);
     f->answer.length = (int64_t) f->answer.body.len;
+
+    methods = reg_route_allow(f->route.kind, f->delete_allowed);
+
+    if (f->answer.status == 405 && methods) {
+        allow.data = (unsigned char *) methods;
+        allow.len = strlen(methods);
+        reg_answer_header(f, "Allow", allow);
+    }
 
     return REG_ANSWER;
 }

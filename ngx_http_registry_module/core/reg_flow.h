@@ -107,6 +107,7 @@ struct reg_flow_s {
 
     reg_method_t        method;
     reg_route_t         route;
+    reg_str_t           uri;            /* decoded, without the query */
     reg_str_t           args;
     reg_str_t           content_type;
     reg_str_t           content_range;
@@ -121,6 +122,7 @@ struct reg_flow_s {
 
     const unsigned char *secret;        /* REG_SESSION_SECRET bytes */
     reg_str_t           container;
+    reg_str_t           external_url;   /* before each Location; or empty */
     int64_t             part_size;      /* the largest single PUT */
     int64_t             upload_expires; /* seconds */
     size_t              manifest_max;
@@ -158,7 +160,10 @@ reg_call_t *reg_flow_call(reg_flow_t *f, reg_method_t method,
     reg_str_t object);
 reg_call_t *reg_flow_call_container(reg_flow_t *f, reg_method_t method);
 
-/* for rows: all fill in f->answer and return REG_ANSWER */
+/*
+ * For rows: all fill in f->answer and return REG_ANSWER.  A 405 gets its
+ * Allow by itself.
+ */
 
 reg_todo_t reg_refuse(reg_flow_t *f, reg_error_t e, const char *detail);
 reg_todo_t reg_refuse_str(reg_flow_t *f, reg_error_t e, reg_str_t detail);

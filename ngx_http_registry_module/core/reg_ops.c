@@ -4,6 +4,11 @@
 void
 reg_flow_start(reg_flow_t *f)
 {
+    if (f->route.moved) {
+        f->step = reg_moved;
+        return;
+    }
+
     switch (f->route.kind) {
 
     case REG_ROUTE_BLOB:

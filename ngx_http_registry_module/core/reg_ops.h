@@ -23,6 +23,9 @@ const reg_step_t *reg_list_steps(reg_flow_t *f);
 /* answers 405 with Allow */
 extern const reg_step_t  reg_not_allowed[];
 
+/* 301 to the same path with the right end */
+extern const reg_step_t  reg_moved[];
+
 /* answers what reg_refuse() filled in while the steps were chosen */
 extern const reg_step_t  reg_refused[];
 
@@ -47,7 +50,7 @@ void reg_call_list(reg_flow_t *f, const reg_str_t *prefix,
 void reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
     const reg_str_t *text, int64_t number);
 
-/* "<prefix>/v2/<name><rest>" */
+/* "<registry_external_url><prefix>/v2/<name><rest><last>" */
 reg_str_t reg_location(reg_flow_t *f, const char *rest,
     const reg_str_t *last);
 

@@ -3,67 +3,104 @@
 
 
 static const unsigned char *find(const reg_str_t *s, const char *what);
-static int cut_tail(const reg_str_t *path, const char *tail, reg_str_t *name);
-static int cut_last(const reg_str_t *path, const char *before,
-    reg_str_t *name, reg_str_t *last);
+static int match(const char *shape, const reg_str_t *path,
+    reg_route_t *route);
 static reg_rc_t check_digest(reg_route_t *route, reg_error_t *e,
     reg_str_t *detail);
+
+
+/*
+ * All of the API, what follows "/v2/".  A star at the beginning is a name, one
+ * at the end is the rest without a slash; neither is empty.  The first row
+ * that fits holds.
+ */
+
+static const struct {
+    const char       *shape;
+    reg_route_kind_t  kind;
+    const char       *allow[2];         /* registry_delete off, on */
+} routes[] = {
+
+    { "", REG_ROUTE_PING,
+      { "GET, HEAD", "GET, HEAD" } },
+
+    { "_catalog", REG_ROUTE_CATALOG,
+      { "GET, HEAD", "GET, HEAD" } },
+
+    { "*/tags/list", REG_ROUTE_TAGS,
+      { "GET, HEAD", "GET, HEAD" } },
+
+    /* both, since clients make a GET of a POST that is sent elsewhere */
+
+    { "*/blobs/uploads/", REG_ROUTE_UPLOADS,
+      { "POST", "POST" } },
+
+    { "*/blobs/uploads", REG_ROUTE_UPLOADS,
+      { "POST", "POST" } },
+
+    { "*/manifests/*", REG_ROUTE_MANIFEST,
+      { "GET, HEAD, PUT", "DELETE, GET, HEAD, PUT" } },
+
+    { "*/blobs/uploads/*", REG_ROUTE_UPLOAD,
+      { "DELETE, GET, HEAD, PATCH, PUT", "DELETE, GET, HEAD, PATCH, PUT" } },
+
+    { "*/blobs/*", REG_ROUTE_BLOB,
+      { "GET, HEAD", "DELETE, GET, HEAD" } }
+};
+
+
+const char *
+reg_route_allow(reg_route_kind_t kind, int delete_allowed)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (routes[i].kind == kind) {
+            return routes[i].allow[delete_allowed != 0];
+        }
+    }
+
+    return NULL;
+}
 
 
 static reg_route_kind_t
 route_kind(const reg_str_t *path, reg_route_t *route)
 {
-    if (path->len == 0) {
-        return REG_ROUTE_PING;
-    }
+    size_t  i;
 
-    if (reg_str_is(path, "_catalog")) {
-        return REG_ROUTE_CATALOG;
-    }
-
-    if (cut_tail(path, "/tags/list", &route->name)) {
-        return REG_ROUTE_TAGS;
-    }
-
-    if (cut_tail(path, "/blobs/uploads/", &route->name)
-        || cut_tail(path, "/blobs/uploads", &route->name))
-    {
-        return REG_ROUTE_UPLOADS;
-    }
-
-    if (cut_last(path, "/manifests/", &route->name, &route->reference)) {
-        return REG_ROUTE_MANIFEST;
-    }
-
-    if (cut_last(path, "/blobs/uploads/", &route->name, &route->reference)) {
-        return REG_ROUTE_UPLOAD;
-    }
-
-    if (cut_last(path, "/blobs/", &route->name, &route->reference)) {
-        return REG_ROUTE_BLOB;
+    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (match(routes[i].shape, path, route)) {
+            return routes[i].kind;
+        }
     }
 
     return REG_ROUTE_NONE;
 }
 
 
-reg_rc_t
-reg_route_parse(const reg_str_t *uri, reg_route_t *route, reg_error_t *e,
-    reg_str_t *detail)
+/* the path, else as it would be with one slash less at its end */
+
+static reg_route_kind_t
+route_path(const reg_str_t *uri, reg_route_t *route)
 {
-    size_t                i;
     reg_str_t             path;
+    reg_route_kind_t      kind;
     const unsigned char  *p;
 
-    memset(route, 0, sizeof(reg_route_t));
-    route->kind = REG_ROUTE_NONE;
-
-    *e = REG_E_NOT_FOUND;
-    *detail = *uri;
-
     p = find(uri, "/v2/");
+
     if (p == NULL) {
-        return REG_BAD;
+
+        if (uri->len < 3 || memcmp(uri->data + uri->len - 3, "/v2", 3) != 0) {
+            return REG_ROUTE_NONE;
+        }
+
+        route->prefix.data = uri->data;
+        route->prefix.len = uri->len - 3;
+        route->moved = REG_SLASH_MISSING;
+
+        return REG_ROUTE_PING;
     }
 
     route->prefix.data = uri->data;
@@ -72,7 +109,36 @@ reg_route_parse(const reg_str_t *uri, reg_route_t *route, reg_error_t *e,
     path.data = uri->data + route->prefix.len + 4;
     path.len = uri->len - route->prefix.len - 4;
 
-    route->kind = route_kind(&path, route);
+    kind = route_kind(&path, route);
+
+    if (kind == REG_ROUTE_NONE && path.len
+        && path.data[path.len - 1] == '/')
+    {
+        path.len--;
+        kind = route_kind(&path, route);
+
+        if (kind != REG_ROUTE_NONE) {
+            route->moved = REG_SLASH_SURPLUS;
+        }
+    }
+
+    return kind;
+}
+
+
+reg_rc_t
+reg_route_parse(const reg_str_t *uri, reg_route_t *route, reg_error_t *e,
+    reg_str_t *detail)
+{
+    size_t  i;
+
+    memset(route, 0, sizeof(reg_route_t));
+    route->kind = REG_ROUTE_NONE;
+
+    *e = REG_E_NOT_FOUND;
+    *detail = *uri;
+
+    route->kind = route_path(uri, route);
 
     if (route->kind == REG_ROUTE_NONE) {
         return REG_BAD;
@@ -130,9 +196,13 @@ reg_route_parse(const reg_str_t *uri, reg_route_t *route, reg_error_t *e,
 static reg_rc_t
 check_digest(reg_route_t *route, reg_error_t *e, reg_str_t *detail)
 {
+    static const reg_str_t  form = reg_string("a digest is sha256:, sha384: or"
+                                              " sha512: and all of its digits,"
+                                              " in lower case hexadecimal");
+
     if (reg_digest_parse(&route->reference, &route->digest) != REG_OK) {
         *e = REG_E_DIGEST_INVALID;
-        *detail = route->reference;
+        *detail = form;
         return REG_BAD;
     }
 
@@ -159,54 +229,49 @@ find(const reg_str_t *s, const char *what)
 }
 
 
-/* <name><tail> */
-
 static int
-cut_tail(const reg_str_t *path, const char *tail, reg_str_t *name)
+match(const char *shape, const reg_str_t *path, reg_route_t *route)
 {
-    size_t  len;
+    size_t     len;
+    reg_str_t  head, last;
 
-    len = strlen(tail);
+    len = strlen(shape);
+    head = *path;
 
-    if (path->len <= len
-        || memcmp(path->data + path->len - len, tail, len) != 0)
+    last.data = head.data + head.len;
+    last.len = 0;
+
+    if (len && shape[len - 1] == '*') {
+
+        while (head.len && head.data[head.len - 1] != '/') {
+            head.len--;
+            last.data--;
+            last.len++;
+        }
+
+        if (last.len == 0) {
+            return 0;
+        }
+
+        len--;
+    }
+
+    if (len == 0 || shape[0] != '*') {
+        return head.len == len && memcmp(head.data, shape, len) == 0;
+    }
+
+    shape++;
+    len--;
+
+    if (head.len <= len
+        || memcmp(head.data + head.len - len, shape, len) != 0)
     {
         return 0;
     }
 
-    name->data = path->data;
-    name->len = path->len - len;
-
-    return 1;
-}
-
-
-/* <name><before><last>, "last" without a slash and not empty */
-
-static int
-cut_last(const reg_str_t *path, const char *before, reg_str_t *name,
-    reg_str_t *last)
-{
-    size_t     i;
-    reg_str_t  head;
-
-    for (i = path->len; i > 0 && path->data[i - 1] != '/'; i--) {
-        /* void */
-    }
-
-    if (i == 0 || i == path->len) {
-        return 0;
-    }
-
-    head.data = path->data;
-    head.len = i;
-
-    if (!cut_tail(&head, before, name)) {
-        return 0;
-    }
-
-    last->data = path->data + i;
-    last->len = path->len - i;
+    route->name.data = head.data;
+    route->name.len = head.len - len;
+    route->reference = last;
 
     return 1;
 }

@@ -24,8 +24,18 @@ typedef enum {
 } reg_route_kind_t;
 
 
+/* the path is that of another with one slash more or less at its end */
+
+typedef enum {
+    REG_SLASH_RIGHT = 0,
+    REG_SLASH_MISSING,
+    REG_SLASH_SURPLUS
+} reg_slash_t;
+
+
 typedef struct {
     reg_route_kind_t  kind;
+    reg_slash_t       moved;
     reg_str_t         prefix;           /* what stands before "/v2/" */
     reg_str_t         name;
     reg_str_t         reference;        /* tag, digest or upload id, as sent */
@@ -40,6 +50,9 @@ typedef struct {
  */
 reg_rc_t reg_route_parse(const reg_str_t *uri, reg_route_t *route,
     reg_error_t *e, reg_str_t *detail);
+
+/* the value of Allow; NULL when the path is none of ours */
+const char *reg_route_allow(reg_route_kind_t kind, int delete_allowed);
 
 
 #endif /* _REG_ROUTE_H_INCLUDED_ */
