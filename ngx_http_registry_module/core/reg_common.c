@@ -238,6 +238,25 @@ reg_location(reg_flow_t *f, const char *rest, const reg_str_t *last)
 }
 
 
+void
+reg_answer_next(reg_flow_t *f, const reg_str_t *path, const reg_str_t *query)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, f->arena, 256);
+    reg_buf_char(&b, '<');
+    reg_buf_escape(&b, &f->route.prefix, 1);
+    reg_buf_text(&b, "/v2/");
+    reg_buf_add_str(&b, path);
+    reg_buf_char(&b, '?');
+    reg_buf_add_str(&b, query);
+    reg_buf_text(&b, ">; rel=\"next\"");
+    b.failed |= (path->data == NULL || query->data == NULL);
+
+    reg_answer_header(f, "Link", reg_buf_str(&b));
+}
+
+
 reg_todo_t
 reg_judge_made(reg_flow_t *f)
 {

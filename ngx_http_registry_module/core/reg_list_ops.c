@@ -281,15 +281,44 @@ compare_names(const void *one, const void *two)
 }
 
 
+static void
+link_to_next(reg_flow_t *f, const reg_str_t *last)
+{
+    list_t     *list = f->op;
+    reg_buf_t   path, query;
+    reg_str_t   p, q;
+
+    reg_buf_init(&path, f->arena, 256);
+
+    if (f->route.kind == REG_ROUTE_TAGS) {
+        reg_buf_add_str(&path, &f->route.name);
+        reg_buf_text(&path, "/tags/list");
+
+    } else {
+        reg_buf_text(&path, "_catalog");
+    }
+
+    reg_buf_init(&query, f->arena, 256);
+    reg_buf_text(&query, "last=");
+    reg_buf_escape(&query, last, 0);
+    reg_buf_text(&query, "&n=");
+    reg_buf_number(&query, list->n);
+
+    p = reg_buf_str(&path);
+    q = reg_buf_str(&query);
+
+    reg_answer_next(f, &p, &q);
+}
+
+
 /* the page behind "last" as a JSON array, and the Link to the next one */
 
 static void
 write_page(reg_flow_t *f, reg_buf_t *b, int (*compare)(const void *,
     const void *))
 {
-    size_t      i, end;
-    list_t     *list = f->op;
-    reg_buf_t   link;
+    size_t   i, end;
+    list_t  *list = f->op;
 
     if (list->nnames) {
         qsort(list->names, list->nnames, sizeof(reg_str_t), compare);
@@ -310,26 +339,7 @@ write_page(reg_flow_t *f, reg_buf_t *b, int (*compare)(const void *,
     }
 
     if (end < list->nnames && end > i) {
-        reg_buf_init(&link, f->arena, 256);
-        reg_buf_char(&link, '<');
-        reg_buf_escape(&link, &f->route.prefix, 1);
-        reg_buf_text(&link, "/v2/");
-
-        if (f->route.kind == REG_ROUTE_TAGS) {
-            reg_buf_add_str(&link, &f->route.name);
-            reg_buf_text(&link, "/tags/list");
-
-        } else {
-            reg_buf_text(&link, "_catalog");
-        }
-
-        reg_buf_text(&link, "?last=");
-        reg_buf_escape(&link, &list->names[end - 1], 0);
-        reg_buf_text(&link, "&n=");
-        reg_buf_number(&link, list->n);
-        reg_buf_text(&link, ">; rel=\"next\"");
-
-        reg_answer_header(f, "Link", reg_buf_str(&link));
+        link_to_next(f, &list->names[end - 1]);
     }
 
     reg_buf_char(b, '[');

@@ -54,6 +54,13 @@ void reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
 reg_str_t reg_location(reg_flow_t *f, const char *rest,
     const reg_str_t *last);
 
+/*
+ * The Link of a list that goes on: "path" behind "<prefix>/v2/", "query"
+ * without '?', both as they are to be on the wire
+ */
+void reg_answer_next(reg_flow_t *f, const reg_str_t *path,
+    const reg_str_t *query);
+
 /* judge of writes that must have made something: 2xx */
 reg_todo_t reg_judge_made(reg_flow_t *f);
 
