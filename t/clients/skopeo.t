@@ -128,15 +128,31 @@ $t->run_ok('sync of a repository to a folder', 'skopeo', 'sync', @auth,
     @source, qw(--all --src docker --dest dir), "$host/docker", "$dir/synced");
 $t->run_ok('sync of the folder to a registry', 'skopeo', 'sync', @auth,
     @target, qw(--all --src dir --dest docker), "$dir/synced", "$host/copies");
+$t->run_ok('sync between repositories', 'skopeo', 'sync', @auth, @source,
+    @target, qw(--all --src docker --dest docker), "$host/copies/docker",
+    "$host/mirrors");
 
 for my $tag (qw(v1 zstd)) {
-    my ($from, $to) = map { $t->run('skopeo', 'inspect', @auth, @tls,
-        '--raw', "docker://$host/$_:$tag") } qw(docker copies/docker);
-    is $to, $from, "the same manifest of tag $tag";
+    my ($from, @to) = map { $t->run('skopeo', 'inspect', @auth, @tls,
+        '--raw', "docker://$host/$_:$tag") }
+        qw(docker copies/docker mirrors/docker);
+    is_deeply \@to, [$from, $from], "the same manifests of tag $tag";
 }
+
+is_deeply decode_json($t->run('skopeo', 'inspect', @auth, @tls, '--config',
+    "docker://$host/mirrors/docker:zstd"))->{config}{Cmd}, ['/bin/sh'],
+    'inspect --config';
 
 
 # delete
+
+$t->run_ok('delete of one image by digest', 'skopeo', 'delete', @auth, @tls,
+    "docker://$host/mounted\@$revisions[2]");
+$t->run_fails('copy of it', qr/manifest unknown/, 'skopeo', 'copy', @auth,
+    @source, "docker://$host/mounted\@$revisions[2]", "oci:$dir/none:v1");
+$t->run_ok('push of it again', 'skopeo', 'copy', @auth, @source, @target,
+    "docker://$host/multi/arch\@$revisions[2]",
+    "docker://$host/mounted\@$revisions[2]");
 
 $t->run_ok('delete', 'skopeo', 'delete', @auth, @tls,
     "docker://$host/multi/arch:v1");
