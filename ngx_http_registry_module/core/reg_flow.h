@@ -117,6 +117,7 @@ struct reg_flow_s {
     int64_t             body_length;    /* 0: no body, -1: not told */
     reg_str_t           body;           /* after REG_BODY */
     unsigned char       random[16];
+    int64_t             now;            /* Unix seconds; 0: not told */
 
     /* the configuration */
 
@@ -127,6 +128,7 @@ struct reg_flow_s {
     int64_t             upload_expires; /* seconds */
     size_t              manifest_max;
     unsigned            delete_allowed:1;
+    unsigned            authorize_later:1;  /* an upload's Location does */
 
     /* what a fed body was, set by who runs the flow */
 

@@ -1,21 +1,36 @@
 #include "reg_session.h"
+#include "reg_query.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
 
+#define KEY_SIZE      4
 #define MAC_SIZE      32
-#define VERSION       1
-#define HEAD_SIZE     (1 + 8 + 4 + 32)          /* version .. chain */
-#define PAYLOAD_MAX   (HEAD_SIZE + REG_HASH_STATE_MAX)
+#define FRONT_SIZE    (KEY_SIZE + MAC_SIZE)
+
+#define VERSION       2
+#define AUTHORIZED    1
+
+/* version, flags, offset, expires, nparts, tip, tip_start, small, chain */
+#define HEAD_SIZE     (1 + 1 + 8 + 8 + 4 + 8 + 8 + 1 + 32)
+
+/* each hash behind a byte that says how long it is */
+#define PAYLOAD_MAX   (HEAD_SIZE + 2 * (1 + REG_HASH_STATE_MAX))
+
+#define SUBJECT_MAX     (256 + 64)        /* repository, id, two '\n' */
 
 
-static void put(unsigned char *p, uint64_t n, unsigned size);
-static uint64_t get(const unsigned char *p, unsigned size);
+static unsigned char *put(unsigned char *p, uint64_t n, unsigned size);
+static uint64_t get(const unsigned char **p, unsigned size);
+static void key_id(unsigned char *id, const unsigned char *secret);
 static int sign(unsigned char *mac, const unsigned char *secret,
     const reg_str_t *name, const reg_str_t *id, const unsigned char *payload,
     size_t len);
+static unsigned char *save(unsigned char *p, const reg_hash_t *h, int used);
+static int load(reg_hash_t *h, const unsigned char **p,
+    const unsigned char *end, uint64_t offset);
 
 
 void
@@ -38,7 +53,7 @@ reg_session_add(reg_session_t *s, int64_t size, const reg_str_t *etag)
     reg_hash_init(&h, REG_SHA256);
     reg_hash_update(&h, s->chain, sizeof(s->chain));
 
-    put(number, (uint64_t) size, 8);
+    (void) put(number, (uint64_t) size, 8);
     reg_hash_update(&h, number, sizeof(number));
     reg_hash_update(&h, etag->data, etag->len);
 
@@ -50,47 +65,46 @@ reg_session_add(reg_session_t *s, int64_t size, const reg_str_t *etag)
 }
 
 
-reg_str_t
-reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
-    const unsigned char *secret, const reg_str_t *name, const reg_str_t *id)
+void
+reg_session_expect(reg_session_t *s, reg_alg_t alg)
 {
-    size_t          i, len, n;
+    if (alg != REG_SHA256) {
+        reg_hash_init(&s->other, alg);
+    }
+}
+
+
+void
+reg_session_hash(reg_session_t *s, const void *data, size_t len)
+{
+    reg_hash_update(&s->hash, data, len);
+
+    if (s->other.alg != REG_SHA256) {
+        reg_hash_update(&s->other, data, len);
+    }
+}
+
+
+static reg_str_t
+base64_write(reg_arena_t *arena, unsigned char *raw, size_t len)
+{
+    size_t          i, n;
     uint32_t        bits;
-    unsigned char   raw[MAC_SIZE + PAYLOAD_MAX + 2], *p;
     reg_str_t       text = reg_null_string;
+    unsigned char  *p;
 
     static const char  abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                "abcdefghijklmnopqrstuvwxyz0123456789-_";
-
-    p = raw + MAC_SIZE;
-
-    p[0] = VERSION;
-    put(p + 1, (uint64_t) s->offset, 8);
-    put(p + 9, s->nparts, 4);
-    memcpy(p + 13, s->chain, 32);
-
-    len = HEAD_SIZE;
-
-    if (s->hashed) {
-        len += reg_hash_save(&s->hash, p + HEAD_SIZE);
-    }
-
-    if (!sign(raw, secret, name, id, p, len)) {
-        return text;
-    }
-
-    len += MAC_SIZE;
-    raw[len] = 0;
-    raw[len + 1] = 0;
 
     p = reg_alloc(arena, (len + 2) / 3 * 4);
     if (p == NULL) {
         return text;
     }
 
-    n = 0;
+    raw[len] = 0;
+    raw[len + 1] = 0;
 
-    for (i = 0; i < len; i += 3) {
+    for (n = 0, i = 0; i < len; i += 3) {
         bits = ((uint32_t) raw[i] << 16) | ((uint32_t) raw[i + 1] << 8)
                | raw[i + 2];
 
@@ -126,74 +140,200 @@ base64_value(unsigned char c)
 }
 
 
-reg_rc_t
-reg_session_decode(reg_arena_t *arena, reg_session_t *s,
-    const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
-    const reg_str_t *text)
+reg_str_t
+reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
+    const unsigned char *secret, const reg_str_t *name, const reg_str_t *id)
+{
+    reg_str_t       none = reg_null_string;
+    unsigned char   raw[FRONT_SIZE + PAYLOAD_MAX + 2], *p;
+
+    p = raw + FRONT_SIZE;
+
+    p = put(p, VERSION, 1);
+    p = put(p, s->authorized ? AUTHORIZED : 0, 1);
+    p = put(p, (uint64_t) s->offset, 8);
+    p = put(p, (uint64_t) s->expires, 8);
+    p = put(p, s->nparts, 4);
+    p = put(p, s->tip, 8);
+    p = put(p, (uint64_t) s->tip_start, 8);
+    p = put(p, s->small > 255 ? 255 : s->small, 1);
+
+    memcpy(p, s->chain, 32);
+    p += 32;
+
+    p = save(p, &s->hash, s->hashed);
+    p = save(p, &s->other, s->hashed && s->other.alg != REG_SHA256);
+
+    key_id(raw, secret);
+
+    if (!sign(raw + KEY_SIZE, secret, name, id, raw + FRONT_SIZE,
+              (size_t) (p - raw) - FRONT_SIZE))
+    {
+        return none;
+    }
+
+    return base64_write(arena, raw, (size_t) (p - raw));
+}
+
+
+static reg_session_rc_t
+base64_read(reg_arena_t *arena, const reg_str_t *text, unsigned char **raw,
+    size_t *len)
 {
     int             value;
-    size_t          i, len;
+    size_t          i, n;
     uint32_t        bits;
-    unsigned char   mac[MAC_SIZE], *raw, *p;
+    unsigned char  *p;
 
-    memset(s, 0, sizeof(reg_session_t));
-
-    if (text->len < (MAC_SIZE + HEAD_SIZE) * 8 / 6
-        || text->len > (MAC_SIZE + PAYLOAD_MAX) * 8 / 6 + 1)
+    if (text->len < (FRONT_SIZE + HEAD_SIZE) * 8 / 6
+        || text->len > (FRONT_SIZE + PAYLOAD_MAX) * 8 / 6 + 1)
     {
-        return REG_BAD;
+        return REG_SESSION_MALFORMED;
     }
 
-    raw = reg_alloc(arena, text->len);
-    if (raw == NULL) {
-        return REG_NOMEM;
+    p = reg_alloc(arena, text->len);
+    if (p == NULL) {
+        return REG_SESSION_NOMEM;
     }
 
-    bits = 0;
-    len = 0;
-
-    for (i = 0; i < text->len; i++) {
+    for (bits = 0, n = 0, i = 0; i < text->len; i++) {
         value = base64_value(text->data[i]);
         if (value < 0) {
-            return REG_BAD;
+            return REG_SESSION_MALFORMED;
         }
 
         bits = (bits << 6) | (uint32_t) value;
 
         if (i % 4) {
-            raw[len++] = (unsigned char) (bits >> (6 - 2 * (i % 4)));
+            p[n++] = (unsigned char) (bits >> (6 - 2 * (i % 4)));
         }
     }
 
-    if (len < MAC_SIZE + HEAD_SIZE) {
-        return REG_BAD;
+    *raw = p;
+    *len = n;
+
+    /* one text only for one state: no bits are left over */
+
+    if (i % 4 && (bits & ((1u << (8 - 2 * (i % 4))) - 1)) != 0) {
+        return REG_SESSION_MALFORMED;
     }
 
-    p = raw + MAC_SIZE;
-    len -= MAC_SIZE;
+    return n < FRONT_SIZE + HEAD_SIZE ? REG_SESSION_MALFORMED
+                                      : REG_SESSION_GOOD;
+}
 
-    if (!sign(mac, secret, name, id, p, len)
-        || CRYPTO_memcmp(mac, raw, MAC_SIZE) != 0
-        || p[0] != VERSION)
+
+reg_session_rc_t
+reg_session_decode(reg_arena_t *arena, reg_session_t *s,
+    const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
+    const reg_str_t *text)
+{
+    size_t                len;
+    unsigned char         mac[MAC_SIZE], key[KEY_SIZE], *raw;
+    reg_session_rc_t      rc;
+    const unsigned char  *p, *end;
+
+    reg_session_init(s);
+
+    rc = base64_read(arena, text, &raw, &len);
+
+    if (rc != REG_SESSION_GOOD) {
+        return rc;
+    }
+
+    key_id(key, secret);
+
+    if (memcmp(key, raw, KEY_SIZE) != 0) {
+        return REG_SESSION_FOREIGN;
+    }
+
+    p = raw + FRONT_SIZE;
+    end = raw + len;
+
+    if (!sign(mac, secret, name, id, p, (size_t) (end - p))
+        || CRYPTO_memcmp(mac, raw + KEY_SIZE, MAC_SIZE) != 0)
     {
-        return REG_BAD;
+        return REG_SESSION_FORGED;
     }
 
-    s->offset = (int64_t) get(p + 1, 8);
-    s->nparts = (uint32_t) get(p + 9, 4);
-    memcpy(s->chain, p + 13, 32);
-
-    if (len > HEAD_SIZE) {
-        if (reg_hash_load(&s->hash, p + HEAD_SIZE, len - HEAD_SIZE) != REG_OK
-            || s->hash.bytes != (uint64_t) s->offset)
-        {
-            return REG_BAD;
-        }
-
-        s->hashed = 1;
+    if (get(&p, 1) != VERSION) {
+        return REG_SESSION_MALFORMED;
     }
 
-    return REG_OK;
+    s->authorized = (get(&p, 1) & AUTHORIZED) != 0;
+    s->offset = (int64_t) get(&p, 8);
+    s->expires = (int64_t) get(&p, 8);
+    s->nparts = (uint32_t) get(&p, 4);
+    s->tip = get(&p, 8);
+    s->tip_start = (int64_t) get(&p, 8);
+    s->small = (unsigned) get(&p, 1);
+
+    memcpy(s->chain, p, 32);
+    p += 32;
+
+    s->hashed = (p < end && *p != 0);
+
+    if (!load(&s->hash, &p, end, (uint64_t) s->offset)
+        || !load(&s->other, &p, end, (uint64_t) s->offset)
+        || p != end || s->hash.alg != REG_SHA256)
+    {
+        reg_session_init(s);
+        return REG_SESSION_MALFORMED;
+    }
+
+    return REG_SESSION_GOOD;
+}
+
+
+reg_session_rc_t
+reg_session_read(reg_arena_t *arena, reg_session_t *s,
+    const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
+    const reg_str_t *args)
+{
+    reg_str_t  text;
+
+    reg_session_init(s);
+
+    switch (reg_query_get(arena, args, "_state", &text)) {
+
+    case REG_OK:
+        return text.data == NULL ? REG_SESSION_NONE
+               : reg_session_decode(arena, s, secret, name, id, &text);
+
+    case REG_NOMEM:
+        return REG_SESSION_NOMEM;
+
+    default:
+        return REG_SESSION_MALFORMED;
+    }
+}
+
+
+const char *
+reg_session_text(reg_session_rc_t rc)
+{
+    switch (rc) {
+
+    case REG_SESSION_FOREIGN:
+        return "_state was signed with another secret: all nodes need the"
+               " same one";
+
+    case REG_SESSION_FORGED:
+        return "_state was not signed for this upload here";
+
+    default:
+        return "_state is malformed";
+    }
+}
+
+
+static void
+key_id(unsigned char *id, const unsigned char *secret)
+{
+    reg_digest_t  d;
+
+    reg_digest_of(&d, REG_SHA256, secret, REG_SESSION_SECRET);
+    memcpy(id, d.raw, KEY_SIZE);
 }
 
 
@@ -203,13 +343,13 @@ sign(unsigned char *mac, const unsigned char *secret, const reg_str_t *name,
 {
     size_t         n;
     unsigned       size;
-    unsigned char  text[256 + 64 + PAYLOAD_MAX];
+    unsigned char  text[SUBJECT_MAX + PAYLOAD_MAX];
 
     /* neither a name nor an id holds a '\n' */
 
     n = name->len + 1 + id->len + 1;
 
-    if (n > 256 + 64 || len > PAYLOAD_MAX) {
+    if (n > SUBJECT_MAX || len > PAYLOAD_MAX) {
         return 0;
     }
 
@@ -225,23 +365,69 @@ sign(unsigned char *mac, const unsigned char *secret, const reg_str_t *name,
 }
 
 
-static void
+static unsigned char *
+save(unsigned char *p, const reg_hash_t *h, int used)
+{
+    size_t  len;
+
+    len = used ? reg_hash_save(h, p + 1) : 0;
+    *p = (unsigned char) len;
+
+    return p + 1 + len;
+}
+
+
+static int
+load(reg_hash_t *h, const unsigned char **p, const unsigned char *end,
+    uint64_t offset)
+{
+    size_t  len;
+
+    if (*p == end) {
+        return 0;
+    }
+
+    len = *(*p)++;
+
+    if (len > (size_t) (end - *p)) {
+        return 0;
+    }
+
+    if (len == 0) {
+        return 1;
+    }
+
+    if (reg_hash_load(h, *p, len) != REG_OK || h->bytes != offset) {
+        return 0;
+    }
+
+    *p += len;
+
+    return 1;
+}
+
+
+static unsigned char *
 put(unsigned char *p, uint64_t n, unsigned size)
 {
-    while (size--) {
-        p[size] = (unsigned char) n;
+    unsigned  i;
+
+    for (i = size; i > 0; i--) {
+        p[i - 1] = (unsigned char) n;
         n >>= 8;
     }
+
+    return p + size;
 }
 
 
 static uint64_t
-get(const unsigned char *p, unsigned size)
+get(const unsigned char **p, unsigned size)
 {
     uint64_t  n;
 
-    for (n = 0; size--; p++) {
-        n = (n << 8) | *p;
+    for (n = 0; size--; (*p)++) {
+        n = (n << 8) | **p;
     }
 
     return n;

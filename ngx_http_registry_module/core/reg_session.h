@@ -17,31 +17,67 @@
 
 typedef struct {
     int64_t         offset;             /* bytes that the store has */
+    int64_t         expires;            /* Unix seconds; 0: never */
+
+    /* the parts: how many, the last one, and what all of them are */
+
     uint32_t        nparts;
-    unsigned char   chain[32];          /* over size and ETag of each part */
-    reg_hash_t      hash;               /* over all bytes, when "hashed" */
+    uint64_t        tip;                /* id of the last one; 0: none */
+    int64_t         tip_start;          /* its offset */
+    unsigned        small;              /* small ones at the end, to 255 */
+    unsigned char   chain[32];          /* over size and ETag of each */
+
+    /* over all bytes, when "hashed"; "other" when its alg is not sha256 */
+
+    reg_hash_t      hash;
+    reg_hash_t      other;
+
     unsigned        hashed:1;
+    unsigned        authorized:1;       /* whoever holds it may go on */
 } reg_session_t;
+
+
+typedef enum {
+    REG_SESSION_GOOD = 0,
+    REG_SESSION_NONE,                   /* no _state at all */
+    REG_SESSION_MALFORMED,
+    REG_SESSION_FOREIGN,                /* another node's, or older, secret */
+    REG_SESSION_FORGED,                 /* or of another repository or id */
+    REG_SESSION_NOMEM
+} reg_session_rc_t;
 
 
 void reg_session_init(reg_session_t *s);
 
 /*
  * One more part of "size" bytes.  The chain tells later whether the parts
- * found in the store are those that were hashed: two requests may have
- * written to one offset.
+ * found in the store are those that were hashed.
  */
 void reg_session_add(reg_session_t *s, int64_t size, const reg_str_t *etag);
 
+/* the algorithm that the closing request is expected to name */
+void reg_session_expect(reg_session_t *s, reg_alg_t alg);
+
+/* all bytes that come: both hashes, of which "other" may be unused */
+void reg_session_hash(reg_session_t *s, const void *data, size_t len);
+
 /*
- * base64url(HMAC-SHA256 || payload), bound to repository and upload id.
- * Decoding compares the HMAC in constant time before it reads anything.
+ * base64url(key id || HMAC-SHA256 || payload), bound to repository and
+ * upload id.  The key id says which secret signed, and nothing of it.
+ * Decoding compares the HMAC in constant time before it reads the payload.
+ * read() takes the value of _state out of a query string.
  */
 reg_str_t reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
     const unsigned char *secret, const reg_str_t *name, const reg_str_t *id);
-reg_rc_t reg_session_decode(reg_arena_t *arena, reg_session_t *s,
+reg_session_rc_t reg_session_decode(reg_arena_t *arena, reg_session_t *s,
     const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
     const reg_str_t *text);
+reg_session_rc_t reg_session_read(reg_arena_t *arena, reg_session_t *s,
+    const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
+    const reg_str_t *args);
+
+/* for people, about any but REG_SESSION_GOOD */
+const char *reg_session_text(reg_session_rc_t rc);
 
 
 #endif /* _REG_SESSION_H_INCLUDED_ */

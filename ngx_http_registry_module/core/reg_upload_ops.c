@@ -66,8 +66,8 @@ static const reg_step_t  cancel_upload[] = {
 const reg_step_t *
 reg_upload_steps(reg_flow_t *f)
 {
-    reg_str_t      state;
-    reg_upload_t  *u;
+    reg_upload_t      *u;
+    reg_session_rc_t   rc;
 
     u = reg_calloc(f->arena, sizeof(reg_upload_t));
     if (u == NULL) {
@@ -84,21 +84,28 @@ reg_upload_steps(reg_flow_t *f)
 
     u->id = f->route.reference;
 
-    if (reg_query_get(f->arena, &f->args, "_state", &state) != REG_OK) {
-        reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID, "_state is malformed");
+    rc = reg_session_read(f->arena, &u->session, f->secret, &f->route.name,
+                          &u->id, &f->args);
+
+    u->known = (rc == REG_SESSION_GOOD);
+
+    if (rc == REG_SESSION_NOMEM) {
+        reg_nomem(f);
         return reg_refused;
     }
 
-    if (state.data) {
-        u->known = (reg_session_decode(f->arena, &u->session, f->secret,
-                                       &f->route.name, &u->id, &state)
-                    == REG_OK);
+    if (!u->known && rc != REG_SESSION_NONE) {
+        reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID, reg_session_text(rc));
+        return reg_refused;
+    }
 
-        if (!u->known) {
-            reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID,
-                       "_state was not signed for this upload here");
-            return reg_refused;
-        }
+    if (u->session.expires && f->now && f->now >= u->session.expires) {
+        reg_refuse(f, REG_E_BLOB_UPLOAD_UNKNOWN, "the upload has expired");
+        return reg_refused;
+    }
+
+    if (u->session.expires == 0 && f->now) {
+        u->session.expires = f->now + f->upload_expires;
     }
 
     u->hash = u->session.hash;
@@ -150,6 +157,11 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
 
     u->known = 1;
     u->hash = u->session.hash;
+    u->session.authorized = f->authorize_later;
+
+    if (f->now) {
+        u->session.expires = f->now + f->upload_expires;
+    }
 
     if (reg_query_get(f->arena, &f->args, "mount", &mount) != REG_OK
         || reg_query_get(f->arena, &f->args, "from", &from) != REG_OK
@@ -572,6 +584,8 @@ reg_upload_judge_listed(reg_flow_t *f)
         /* the store is right; the hash over it has yet to be made */
 
         found.hashed = (found.nparts == 0);
+        found.expires = u->session.expires;
+        found.authorized = u->session.authorized;
         u->session = found;
         u->hash = found.hash;
         u->known = 1;

@@ -1,0 +1,190 @@
+/* the state of an upload: what goes in comes out, and nothing else does */
+
+#include "tap.h"
+#include "reg_session.h"
+
+
+static const unsigned char  secret[REG_SESSION_SECRET] = "one secret";
+static const unsigned char  other[REG_SESSION_SECRET] = "another secret";
+
+static const reg_str_t  name = reg_string("team/app");
+static const reg_str_t  id = reg_string("00000000-0000-4000-8000-000000000000");
+
+
+static void
+fill(reg_session_t *s, reg_alg_t alg, size_t len)
+{
+    reg_str_t  etag = reg_string("etag");
+
+    static unsigned char  bytes[1000];
+
+    reg_session_init(s);
+    reg_session_expect(s, alg);
+
+    while (len) {
+        reg_session_hash(s, bytes, len > 1000 ? 1000 : len);
+        reg_session_add(s, len > 1000 ? 1000 : (int64_t) len, &etag);
+        len -= len > 1000 ? 1000 : len;
+    }
+
+    s->expires = 1234567890123;
+    s->tip = 0xfedcba9876543210;
+    s->tip_start = 77;
+    s->small = 3;
+    s->authorized = 1;
+}
+
+
+static int
+same(const reg_session_t *a, const reg_session_t *b)
+{
+    reg_digest_t  one, two;
+
+    reg_hash_final(&a->hash, &one);
+    reg_hash_final(&b->hash, &two);
+
+    if (a->hashed != b->hashed
+        || (a->hashed && !reg_digest_equal(&one, &two)))
+    {
+        return 0;
+    }
+
+    reg_hash_final(&a->other, &one);
+    reg_hash_final(&b->other, &two);
+
+    return a->offset == b->offset && a->expires == b->expires
+           && a->nparts == b->nparts && a->tip == b->tip
+           && a->tip_start == b->tip_start && a->small == b->small
+           && a->authorized == b->authorized
+           && memcmp(a->chain, b->chain, 32) == 0
+           && (!a->hashed || reg_digest_equal(&one, &two));
+}
+
+
+static void
+test_round_trip(void)
+{
+    size_t         i, row;
+    reg_str_t      text;
+    tap_arena_t    arena;
+    reg_session_t  in, out;
+
+    static const reg_alg_t  algs[] = { REG_SHA256, REG_SHA384, REG_SHA512 };
+    static const size_t     sizes[] = { 0, 1, 63, 64, 127, 128, 5000, 12345 };
+
+    tap_arena_init(&arena, (size_t) -1);
+
+    for (row = 0; row < 3 * 8; row++) {
+        fill(&in, algs[row / 8], sizes[row % 8]);
+
+        text = reg_session_encode(&arena.arena, &in, secret, &name, &id);
+        text = tap_str(&arena, text.data, text.len);
+
+        ok(reg_session_decode(&arena.arena, &out, secret, &name, &id, &text)
+           == REG_SESSION_GOOD && same(&in, &out), "round trip", row);
+        ok(text.len < 700, "is short enough for a URL", text.len);
+    }
+
+    fill(&in, REG_SHA512, 100);
+    in.hashed = 0;
+
+    text = reg_session_encode(&arena.arena, &in, secret, &name, &id);
+    ok(reg_session_decode(&arena.arena, &out, secret, &name, &id, &text)
+       == REG_SESSION_GOOD && same(&in, &out), "without its hash", 0);
+
+    for (i = 0; i < text.len; i++) {
+        text.data[i] = (unsigned char) (text.data[i] == 'A' ? 'B' : 'A');
+
+        if (reg_session_decode(&arena.arena, &out, secret, &name, &id, &text)
+            == REG_SESSION_GOOD)
+        {
+            break;
+        }
+
+        text = reg_session_encode(&arena.arena, &in, secret, &name, &id);
+    }
+
+    ok(i == text.len, "any character changed", i);
+
+    for (i = 0; i < text.len; i++) {
+        reg_str_t  cut = tap_str(&arena, text.data, i);
+
+        if (reg_session_decode(&arena.arena, &out, secret, &name, &id, &cut)
+            == REG_SESSION_GOOD)
+        {
+            break;
+        }
+    }
+
+    ok(i == text.len, "cut anywhere", i);
+
+    tap_arena_free(&arena);
+}
+
+
+static void
+test_refusals(void)
+{
+    size_t         left;
+    reg_str_t      text, args, bad = reg_string("forged");
+    reg_str_t      app2 = reg_string("team/app2");
+    reg_str_t      id2 = reg_string("00000000-0000-4000-8000-000000000001");
+    reg_buf_t      b;
+    tap_arena_t    arena;
+    reg_session_t  in, out;
+
+    tap_arena_init(&arena, (size_t) -1);
+    fill(&in, REG_SHA256, 100);
+    text = reg_session_encode(&arena.arena, &in, secret, &name, &id);
+
+    ok(reg_session_decode(&arena.arena, &out, other, &name, &id, &text)
+       == REG_SESSION_FOREIGN, "another secret is told apart", 0);
+    ok(reg_session_decode(&arena.arena, &out, secret, &app2, &id, &text)
+       == REG_SESSION_FORGED, "another repository", 0);
+    ok(reg_session_decode(&arena.arena, &out, secret, &name, &id2, &text)
+       == REG_SESSION_FORGED, "another upload", 0);
+    ok(reg_session_decode(&arena.arena, &out, secret, &name, &id, &bad)
+       == REG_SESSION_MALFORMED, "no state", 0);
+
+    reg_buf_init(&b, &arena.arena, 16);
+    reg_buf_text(&b, "digest=x&_state=");
+    reg_buf_add_str(&b, &text);
+    args = reg_buf_str(&b);
+
+    ok(reg_session_read(&arena.arena, &out, secret, &name, &id, &args)
+       == REG_SESSION_GOOD && same(&in, &out), "out of a query", 0);
+
+    args.len = 8;
+    ok(reg_session_read(&arena.arena, &out, secret, &name, &id, &args)
+       == REG_SESSION_NONE && out.offset == 0 && out.hashed,
+       "a query without it", 0);
+
+    args.data = (unsigned char *) "_state=a&_state=b";
+    args.len = 17;
+    ok(reg_session_read(&arena.arena, &out, secret, &name, &id, &args)
+       == REG_SESSION_MALFORMED, "a query with two", 0);
+
+    for (left = 0; left < 2; left++) {
+        arena.left = left;
+
+        ok(reg_session_decode(&arena.arena, &out, secret, &name, &id, &text)
+           == (left ? REG_SESSION_GOOD : REG_SESSION_NOMEM),
+           "out of memory", left);
+    }
+
+    arena.left = 0;
+    ok(reg_session_encode(&arena.arena, &in, secret, &name, &id).data == NULL,
+       "nor encoded", 0);
+
+    tap_arena_free(&arena);
+}
+
+
+int
+main(void)
+{
+    test_round_trip();
+    test_refusals();
+
+    return tap_end();
+}
