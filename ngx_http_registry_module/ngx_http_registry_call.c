@@ -9,11 +9,48 @@
 
 static ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
 static void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
-static ngx_int_t ngx_http_registry_subrequest(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_call(ngx_http_request_t *r,
     reg_call_t *call);
+static void ngx_http_registry_stale(ngx_http_request_t *r,
+    reg_call_t *call);
+static ngx_int_t ngx_http_registry_subrequest(ngx_http_request_t *r,
+    reg_call_t *call, ngx_http_registry_flight_t *flight);
 static void ngx_http_registry_feed_event(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_call_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
+
+
+ngx_int_t
+ngx_http_registry_calls_recall(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i, left;
+    reg_flow_t               *f;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    f = ctx->flow;
+    left = 0;
+
+    for (i = 0; i < f->ncalls; i++) {
+        ngx_memzero(&f->calls[i].reply, sizeof(reg_reply_t));
+        f->calls[i].reply.length = -1;
+
+        if (f->calls[i].failed) {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_http_registry_recall(r, &f->calls[i]);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        left += (rc == NGX_DECLINED);
+    }
+
+    return left ? NGX_DECLINED : NGX_OK;
+}
 
 
 ngx_int_t
@@ -27,15 +64,6 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     f = ctx->flow;
 
-    for (i = 0; i < f->ncalls; i++) {
-        ngx_memzero(&f->calls[i].reply, sizeof(reg_reply_t));
-        f->calls[i].reply.length = -1;
-
-        if (f->calls[i].failed) {
-            return NGX_ERROR;
-        }
-    }
-
     rc = ngx_http_registry_token(r);
 
     if (rc == NGX_AGAIN) {
@@ -44,7 +72,11 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
 
     if (rc == NGX_ERROR) {
 
-        /* the replies stay without a status: the store is away */
+        /* the store is away: the replies stay without a status, or stale */
+
+        for (i = 0; i < f->ncalls; i++) {
+            ngx_http_registry_stale(r, &f->calls[i]);
+        }
 
         return NGX_OK;
     }
@@ -61,10 +93,16 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
         }
     }
 
-    ctx->running = f->ncalls;
+    ctx->running = 0;
 
     for (i = 0; i < f->ncalls; i++) {
-        if (ngx_http_registry_subrequest(r, &f->calls[i]) != NGX_OK) {
+        ctx->running += !f->calls[i].reply.cached;
+    }
+
+    for (i = 0; i < f->ncalls; i++) {
+        if (!f->calls[i].reply.cached
+            && ngx_http_registry_call(r, &f->calls[i]) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -134,7 +172,60 @@ ngx_http_registry_token_ready(void *data, ngx_int_t rc)
 
 
 static ngx_int_t
-ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call)
+ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
+{
+    ngx_int_t                    rc;
+    ngx_http_registry_flight_t  *flight;
+
+    rc = ngx_http_registry_flight_join(r, call, &flight);
+
+    return rc == NGX_DECLINED ? ngx_http_registry_subrequest(r, call, flight)
+                              : rc;
+}
+
+
+/* an older reply is better than none, if it was asked for */
+
+static void
+ngx_http_registry_stale(ngx_http_request_t *r, reg_call_t *call)
+{
+    if (call->stale
+        && (call->reply.status == 0 || call->reply.status >= 500))
+    {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "registry: the storage is away, object \"%*s\" is"
+                      " taken to be as it was",
+                      call->object.len, call->object.data);
+
+        call->reply = *call->stale;
+        call->stale = NULL;
+    }
+}
+
+
+void
+ngx_http_registry_call_arrived(ngx_http_request_t *r, reg_call_t *again)
+{
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    rc = again ? ngx_http_registry_call(r, again) : NGX_OK;
+
+    if (rc == NGX_OK && again == NULL && --ctx->running == 0) {
+        rc = ngx_http_post_request(r, NULL);
+    }
+
+    if (rc != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
+    ngx_http_registry_flight_t *flight)
 {
     ngx_http_request_t          *sr;
     ngx_http_registry_ctx_t     *ctx;
@@ -152,6 +243,7 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call)
 
     rc->call = call;
     rc->ctx = ctx;
+    rc->flight = flight;
     rc->length = -1;
 
     ps->handler = ngx_http_registry_call_done;
@@ -257,6 +349,13 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     if (done->call->feed) {
         ngx_http_registry_feed_end(sr, done);
+    }
+
+    ngx_http_registry_changed(r, done->call);
+    ngx_http_registry_stale(r, done->call);
+
+    if (done->flight) {
+        ngx_http_registry_flight_end(r, done->call, done->flight);
     }
 
     if (ctx->running && --ctx->running == 0

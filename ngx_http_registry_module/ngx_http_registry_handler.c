@@ -227,6 +227,19 @@ ngx_http_registry_drive(ngx_http_request_t *r)
 
         todo = ctx->flow->step ? reg_flow_run(ctx->flow) : REG_ANSWER;
 
+        if (todo == REG_CALL) {
+            rc = ngx_http_registry_calls_recall(r);
+
+            if (rc == NGX_OK) {
+                continue;
+            }
+
+            if (rc == NGX_ERROR) {
+                ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+                return;
+            }
+        }
+
         if (todo == REG_CALL
             && ctx->flow == &ctx->operation
             && !ngx_http_registry_container_ready(r)
@@ -259,6 +272,11 @@ ngx_http_registry_drive(ngx_http_request_t *r)
 
                 if (ctx->flow->answer.status == 200) {
                     ngx_http_registry_container_found(r);
+                }
+
+                if (ctx->flow->answer.status == 200
+                    || ctx->operation.calls[0].stale)
+                {
                     ctx->flow = &ctx->operation;
                     continue;
                 }
@@ -364,7 +382,11 @@ ngx_http_registry_wake(ngx_http_request_t *r)
 
         ctx->renewed = 1;
 
-        rc = ngx_http_registry_calls_start(r);
+        rc = ngx_http_registry_calls_recall(r);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_registry_calls_start(r);
+        }
 
         if (rc == NGX_AGAIN) {
             return;

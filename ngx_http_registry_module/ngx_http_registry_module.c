@@ -14,11 +14,17 @@
 #define NGX_HTTP_REGISTRY_PART_MAX  ((off_t) 5 * 1024 * 1024 * 1024)
 
 
+#define NGX_HTTP_REGISTRY_CACHE_SIZE      (32 * 1024 * 1024)
+#define NGX_HTTP_REGISTRY_CACHE_SIZE_MIN  (1024 * 1024)
+
+
 static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_registry_account(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
@@ -88,6 +94,27 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       ngx_conf_set_sec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, upload_expires),
+      NULL },
+
+    { ngx_string("registry_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_cache,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_cache_valid"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, cache_valid),
+      NULL },
+
+    { ngx_string("registry_cache_use_stale"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, cache_use_stale),
       NULL },
 
     { ngx_string("registry_connect_timeout"),
@@ -210,6 +237,10 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->part_size = NGX_CONF_UNSET;
     conf->upload_expires = NGX_CONF_UNSET;
 
+    conf->cache_zone = NGX_CONF_UNSET_PTR;
+    conf->cache_valid = NGX_CONF_UNSET_MSEC;
+    conf->cache_use_stale = NGX_CONF_UNSET;
+
     return conf;
 }
 
@@ -280,6 +311,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_registry_loc_conf_t  *prev = parent;
     ngx_http_registry_loc_conf_t  *conf = child;
 
+    ngx_str_t                      zone = ngx_string("registry_cache");
     ngx_uint_t                     i;
     ngx_http_core_loc_conf_t      *clcf;
 
@@ -307,6 +339,13 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                              NGX_HTTP_REGISTRY_PART_MAX);
     ngx_conf_merge_value(conf->upload_expires, prev->upload_expires,
                          7 * 24 * 60 * 60);
+
+    ngx_conf_merge_msec_value(conf->cache_valid, prev->cache_valid, 1000);
+    ngx_conf_merge_value(conf->cache_use_stale, prev->cache_use_stale, 0);
+
+    if (conf->cache_zone == NGX_CONF_UNSET_PTR) {
+        conf->cache_zone = prev->cache_zone;
+    }
 
     ngx_conf_merge_msec_value(conf->upstream.connect_timeout,
                               prev->upstream.connect_timeout, 10000);
@@ -380,7 +419,70 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         clcf->client_body_buffer_size = 512 * 1024;
     }
 
+    if (conf->cache_zone == NGX_CONF_UNSET_PTR) {
+        conf->cache_zone = ngx_http_registry_cache_zone(cf, &zone,
+                                          NGX_HTTP_REGISTRY_CACHE_SIZE);
+        if (conf->cache_zone == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
     return ngx_http_registry_account(cf, conf);
+}
+
+
+static char *
+ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    u_char                        *p;
+    ssize_t                        size;
+    ngx_str_t                     *value, name, text;
+
+    if (rlcf->cache_zone != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->cache_zone = NULL;
+        return NGX_CONF_OK;
+    }
+
+    p = NULL;
+
+    if (ngx_strncmp(value[1].data, "zone=", 5) == 0) {
+        name.data = value[1].data + 5;
+        p = (u_char *) ngx_strchr(name.data, ':');
+    }
+
+    if (p == NULL || p == name.data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_cache\" wants \"off\" or"
+                           " \"zone=NAME:SIZE\", for example"
+                           " \"zone=registry:64m\", not \"%V\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    name.len = p - name.data;
+    text.data = p + 1;
+    text.len = value[1].data + value[1].len - text.data;
+
+    size = ngx_parse_size(&text);
+
+    if (size < (ssize_t) NGX_HTTP_REGISTRY_CACHE_SIZE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_cache\" zone \"%V\" has to have 1m"
+                           " or more, not \"%V\"", &name, &text);
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->cache_zone = ngx_http_registry_cache_zone(cf, &name, size);
+
+    return rlcf->cache_zone ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -489,6 +591,16 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
     {
         return NGX_CONF_ERROR;
     }
+
+    conf->container_id.len = conf->auth_url.len + conf->user.len
+                             + conf->container.len + 2;
+    conf->container_id.data = ngx_pnalloc(cf->pool, conf->container_id.len);
+    if (conf->container_id.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    (void) ngx_sprintf(conf->container_id.data, "%V %V %V", &conf->auth_url,
+                       &conf->user, &conf->container);
 
     if (rmcf->containers < 31) {
         rmcf->containers++;

@@ -13,6 +13,7 @@
 
 #include "core/reg_flow.h"
 #include "core/reg_session.h"
+#include "ngx_http_registry_cache.h"
 #include "ngx_http_registry_token.h"
 
 
@@ -37,11 +38,16 @@ typedef struct {
 
     ngx_http_registry_account_t   *account;
     ngx_uint_t                     container_bit;
+    ngx_str_t                      container_id;    /* account and name */
+    ngx_shm_zone_t                *cache_zone;      /* NULL: off */
+    ngx_msec_t                     cache_valid;
+    ngx_flag_t                     cache_use_stale;
     u_char                         secret[REG_SESSION_SECRET];
 } ngx_http_registry_loc_conf_t;
 
 
-typedef struct ngx_http_registry_ctx_s  ngx_http_registry_ctx_t;
+typedef struct ngx_http_registry_ctx_s     ngx_http_registry_ctx_t;
+typedef struct ngx_http_registry_flight_s  ngx_http_registry_flight_t;
 
 
 /* one storage call, on a subrequest or, when its reply is the client's,
@@ -50,6 +56,7 @@ typedef struct ngx_http_registry_ctx_s  ngx_http_registry_ctx_t;
 typedef struct {
     reg_call_t                    *call;
     ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_flight_t    *flight;      /* others wait for it */
 
     ngx_http_status_t              status;
     ngx_http_chunked_t             chunks;
@@ -110,12 +117,38 @@ ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
 void ngx_http_registry_drive(ngx_http_request_t *r);
 
 /*
- * call.c: runs f->calls.  NGX_AGAIN: drive() is called when all have their
+ * call.c: clears the replies of f->calls and fills in what the cache has.
+ * NGX_OK: all of them; NGX_DECLINED: calls_start() is to be called.
+ */
+ngx_int_t ngx_http_registry_calls_recall(ngx_http_request_t *r);
+
+/*
+ * Runs what is left of f->calls.  NGX_AGAIN: drive() is called when all have their
  * replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to finalize with.
  */
 ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);
 ngx_int_t ngx_http_registry_pass(ngx_http_request_t *r);
+
+/* one call has its reply, or, unless NULL, is to be made after all */
+void ngx_http_registry_call_arrived(ngx_http_request_t *r,
+    reg_call_t *again);
+
+/* flight.c: NGX_OK: the cache had the reply; NGX_DECLINED: ask for it */
+ngx_int_t ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call);
+
+/*
+ * NGX_OK: another request is at it, call_arrived() is called later;
+ * NGX_DECLINED: make the call, and if *own is set, flight_end() then.
+ */
+ngx_int_t ngx_http_registry_flight_join(ngx_http_request_t *r,
+    reg_call_t *call, ngx_http_registry_flight_t **own);
+void ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
+    ngx_http_registry_flight_t *flight);
+
+/* after a call that may have changed its object */
+void ngx_http_registry_changed(ngx_http_request_t *r,
+    const reg_call_t *call);
 
 /* swift.c: one call on an upstream of nginx */
 ngx_int_t ngx_http_registry_upstream(ngx_http_request_t *r,

@@ -393,3 +393,26 @@ RegistryNginx::location('', registry_part_size => '6g')
 -secret
 [alert]
 [crit]
+
+
+=== TEST 40: registry_cache that is neither off nor a zone
+--- config eval
+RegistryNginx::location('', registry_cache => 'on')
+--- must_die
+--- error_log
+[emerg]
+"registry_cache" wants "off" or "zone=NAME:SIZE"
+not "on"
+--- no_error_log
+[alert]
+
+
+=== TEST 41: registry_cache with too small a zone
+--- config eval
+RegistryNginx::location('', registry_cache => 'zone=a:64k')
+--- must_die
+--- error_log
+[emerg]
+"registry_cache" zone "a" has to have 1m or more, not "64k"
+--- no_error_log
+[alert]

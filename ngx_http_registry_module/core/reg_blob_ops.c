@@ -74,12 +74,12 @@ read_link(reg_flow_t *f)
         return reg_nomem(f);
     }
 
-    reg_flow_call(f, REG_GET, reg_path_layer_link(f->arena, &f->route.name,
-                                                  &f->route.digest));
+    reg_flow_recall(f, REG_GET, reg_path_layer_link(f->arena, &f->route.name,
+                                                    &f->route.digest));
 
     if (f->route.digest.alg == REG_SHA256) {
-        reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena,
-                                                 &f->route.digest));
+        reg_flow_recall(f, REG_HEAD, reg_path_blob(f->arena,
+                                                   &f->route.digest));
     }
 
     return REG_CALL;
@@ -120,7 +120,7 @@ head_data(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &b->data));
+    reg_flow_recall(f, REG_HEAD, reg_path_blob(f->arena, &b->data));
 
     return REG_CALL;
 }

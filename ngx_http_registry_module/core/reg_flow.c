@@ -62,6 +62,31 @@ reg_flow_call_container(reg_flow_t *f, reg_method_t method)
 }
 
 
+reg_call_t *
+reg_flow_recall(reg_flow_t *f, reg_method_t method, reg_str_t object)
+{
+    reg_call_t  *call;
+
+    call = reg_flow_call(f, method, object);
+    call->cache = REG_CACHE_FACT;
+
+    return call;
+}
+
+
+reg_call_t *
+reg_flow_recall_data(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
+{
+    reg_call_t  *call;
+
+    call = reg_flow_call(f, REG_GET, object);
+    call->cache = REG_CACHE_DATA;
+    call->digest = *d;
+
+    return call;
+}
+
+
 void
 reg_answer(reg_flow_t *f, unsigned status)
 {

@@ -50,7 +50,17 @@ typedef struct {
     reg_str_t       etag;               /* without quotes */
     reg_str_t       object_manifest;    /* X-Object-Manifest */
     reg_str_t       trans_id;
+    unsigned        cached:1;           /* no call was made for it */
 } reg_reply_t;
+
+
+/* what a reply may be kept for by who runs the flow */
+
+typedef enum {
+    REG_CACHE_NONE = 0,
+    REG_CACHE_FACT,         /* for a short time: it may change */
+    REG_CACHE_DATA          /* for ever, if the bytes are "digest"'s */
+} reg_cache_t;
 
 
 typedef struct {
@@ -63,6 +73,10 @@ typedef struct {
     unsigned        feed:1;             /* the client's body is the body */
     unsigned        failed:1;           /* out of memory: not to be made */
     size_t          reply_max;          /* bytes of the reply kept */
+
+    reg_cache_t     cache;              /* of a GET or HEAD */
+    reg_digest_t    digest;             /* of REG_CACHE_DATA */
+    reg_reply_t    *stale;              /* of who runs the flow */
 
     /* takes the body of a 2xx reply instead of reply.body */
     void          (*sink)(void *data, const unsigned char *p, size_t len);
@@ -161,6 +175,15 @@ reg_todo_t reg_flow_run(reg_flow_t *f);
 reg_call_t *reg_flow_call(reg_flow_t *f, reg_method_t method,
     reg_str_t object);
 reg_call_t *reg_flow_call_container(reg_flow_t *f, reg_method_t method);
+
+/*
+ * The same for a read whose reply may come out of a cache.  Not for what
+ * decides a write: its references must be there, not have been there.
+ */
+reg_call_t *reg_flow_recall(reg_flow_t *f, reg_method_t method,
+    reg_str_t object);
+reg_call_t *reg_flow_recall_data(reg_flow_t *f, reg_str_t object,
+    const reg_digest_t *d);
 
 /*
  * For rows: all fill in f->answer and return REG_ANSWER.  A 405 gets its

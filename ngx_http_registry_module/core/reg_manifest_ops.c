@@ -92,8 +92,9 @@ read_tag(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    reg_flow_call(f, REG_GET, reg_path_tag_current(f->arena, &f->route.name,
-                                                   &f->route.reference));
+    reg_flow_recall(f, REG_GET, reg_path_tag_current(f->arena,
+                                                     &f->route.name,
+                                                     &f->route.reference));
     return REG_CALL;
 }
 
@@ -122,12 +123,13 @@ read_document(reg_flow_t *f)
 {
     document_t  *doc = f->op;
 
-    reg_flow_call(f, REG_GET, reg_path_revision_link(f->arena,
-                                                     &f->route.name,
-                                                     &doc->digest));
+    reg_flow_recall(f, REG_GET, reg_path_revision_link(f->arena,
+                                                       &f->route.name,
+                                                       &doc->digest));
 
     if (doc->digest.alg == REG_SHA256) {
-        reg_flow_call(f, REG_GET, reg_path_blob(f->arena, &doc->digest));
+        reg_flow_recall_data(f, reg_path_blob(f->arena, &doc->digest),
+                             &doc->digest);
         f->calls[1].reply_max = f->manifest_max;
     }
 
@@ -153,8 +155,15 @@ answer_document(reg_flow_t *f, const reg_call_t *call)
         return unknown(f);
     }
 
-    reg_digest_of(&d, doc->digest.alg, call->reply.body.data,
-                  call->reply.body.len);
+    /* what is cached was checked before */
+
+    if (call->reply.cached && doc->digest.alg == call->digest.alg) {
+        d = doc->digest;
+
+    } else {
+        reg_digest_of(&d, doc->digest.alg, call->reply.body.data,
+                      call->reply.body.len);
+    }
 
     if (!reg_digest_equal(&d, &doc->digest)) {
         return reg_refuse(f, REG_E_MANIFEST_UNKNOWN,
@@ -213,7 +222,7 @@ read_alias(reg_flow_t *f)
 {
     document_t  *doc = f->op;
 
-    reg_flow_call(f, REG_GET, reg_path_blob(f->arena, &doc->data));
+    reg_flow_recall_data(f, reg_path_blob(f->arena, &doc->data), &doc->data);
     f->calls[0].reply_max = f->manifest_max;
 
     return REG_CALL;

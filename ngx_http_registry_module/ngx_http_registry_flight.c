@@ -1,0 +1,356 @@
+/*
+ * Calls that need not be made: the reply is in the cache, or another request
+ * of this worker has just asked for the same.  Whoever asks first makes the
+ * call, the others wait for its reply; when its client leaves, the next one
+ * makes it.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+#define NGX_HTTP_REGISTRY_FLIGHTS  256
+
+
+typedef struct {
+    ngx_queue_t               queue;
+    ngx_event_t               event;
+    ngx_http_request_t       *request;
+    reg_call_t               *call;
+    unsigned                  queued:1;
+    unsigned                  again:1;      /* the caller has left */
+} ngx_http_registry_waiter_t;
+
+
+struct ngx_http_registry_flight_s {
+    ngx_queue_t                    queue;   /* of those with a like key */
+    ngx_queue_t                    waiters;
+    ngx_http_registry_cache_key_t  key;
+    unsigned                       ended:1;
+};
+
+
+static void ngx_http_registry_waiter_wake(ngx_event_t *ev);
+static void ngx_http_registry_waiter_cleanup(void *data);
+static void ngx_http_registry_flight_cleanup(void *data);
+
+
+/* of this worker */
+static ngx_queue_t  ngx_http_registry_flights[NGX_HTTP_REGISTRY_FLIGHTS];
+
+
+static ngx_queue_t *
+ngx_http_registry_flight_bucket(ngx_http_registry_cache_key_t *key)
+{
+    ngx_queue_t  *q;
+
+    q = &ngx_http_registry_flights[key->data[0]];
+
+    if (q->next == NULL) {
+        ngx_queue_init(q);
+    }
+
+    return q;
+}
+
+
+static ngx_int_t
+ngx_http_registry_reply_copy(reg_reply_t *dst, const reg_reply_t *src,
+    ngx_pool_t *pool)
+{
+    u_char     *p;
+    ngx_uint_t  i;
+
+    reg_str_t  *to[] = { &dst->body, &dst->etag, &dst->object_manifest,
+                         &dst->trans_id };
+
+    *dst = *src;
+
+    for (i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
+
+        p = ngx_pnalloc(pool, to[i]->len + 1);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(p, to[i]->data, to[i]->len);
+        to[i]->data = p;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call)
+{
+    ngx_int_t                       rc;
+    ngx_http_registry_loc_conf_t   *rlcf;
+    ngx_http_registry_cache_key_t   key;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    call->stale = NULL;
+
+    if (call->cache == REG_CACHE_NONE || rlcf->cache_zone == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_registry_cache_key(rlcf->cache_zone, &key, &rlcf->container_id,
+                                call);
+
+    rc = ngx_http_registry_cache_fetch(rlcf->cache_zone, &key, &call->reply,
+                                       r->pool);
+
+    if (rc != NGX_HTTP_REGISTRY_CACHE_STALE) {
+        return rc;
+    }
+
+    if (rlcf->cache_use_stale && call->reply.status == NGX_HTTP_OK) {
+
+        call->stale = ngx_palloc(r->pool, sizeof(reg_reply_t));
+        if (call->stale == NULL) {
+            return NGX_ERROR;
+        }
+
+        *call->stale = call->reply;
+    }
+
+    ngx_memzero(&call->reply, sizeof(reg_reply_t));
+    call->reply.length = -1;
+
+    return NGX_DECLINED;
+}
+
+
+/* what is on its way must not be older than a change that is done */
+
+static ngx_http_registry_flight_t *
+ngx_http_registry_flight_find(ngx_http_registry_cache_key_t *key)
+{
+    ngx_queue_t                 *q, *bucket;
+    ngx_http_registry_flight_t  *flight;
+
+    bucket = ngx_http_registry_flight_bucket(key);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        flight = ngx_queue_data(q, ngx_http_registry_flight_t, queue);
+
+        if (ngx_memcmp(flight->key.data, key->data, sizeof(key->data)) == 0
+            && flight->key.changes == key->changes)
+        {
+            return flight;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
+    ngx_http_registry_flight_t **own)
+{
+    ngx_pool_cleanup_t             *cln;
+    ngx_http_registry_waiter_t     *w;
+    ngx_http_registry_flight_t     *flight;
+    ngx_http_registry_loc_conf_t   *rlcf;
+    ngx_http_registry_cache_key_t   key;
+
+    *own = NULL;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (call->cache == REG_CACHE_NONE || rlcf->cache_zone == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_registry_cache_key(rlcf->cache_zone, &key, &rlcf->container_id,
+                                call);
+
+    flight = ngx_http_registry_flight_find(&key);
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (flight == NULL) {
+        flight = ngx_palloc(r->pool, sizeof(ngx_http_registry_flight_t));
+        if (flight == NULL) {
+            return NGX_ERROR;
+        }
+
+        flight->key = key;
+        flight->ended = 0;
+        ngx_queue_init(&flight->waiters);
+        ngx_queue_insert_tail(ngx_http_registry_flight_bucket(&key),
+                              &flight->queue);
+
+        cln->handler = ngx_http_registry_flight_cleanup;
+        cln->data = flight;
+        *own = flight;
+
+        return NGX_DECLINED;
+    }
+
+    w = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_waiter_t));
+    if (w == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->request = r;
+    w->call = call;
+    w->event.handler = ngx_http_registry_waiter_wake;
+    w->event.data = w;
+    w->event.log = r->connection->log;
+    w->queued = 1;
+
+    ngx_queue_insert_tail(&flight->waiters, &w->queue);
+
+    cln->handler = ngx_http_registry_waiter_cleanup;
+    cln->data = w;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_flight_unlink(ngx_http_registry_flight_t *flight)
+{
+    if (!flight->ended) {
+        flight->ended = 1;
+        ngx_queue_remove(&flight->queue);
+    }
+}
+
+
+void
+ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
+    ngx_http_registry_flight_t *flight)
+{
+    ngx_queue_t                   *q;
+    reg_digest_t                   d;
+    reg_reply_t                   *reply;
+    ngx_http_registry_waiter_t    *w;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    reply = &call->reply;
+
+    ngx_http_registry_flight_unlink(flight);
+
+    if (reply->status == NGX_HTTP_OK && call->cache == REG_CACHE_DATA) {
+
+        reg_digest_of(&d, call->digest.alg, reply->body.data,
+                      reply->body.len);
+
+        if (reg_digest_equal(&d, &call->digest)) {
+            ngx_http_registry_cache_store(rlcf->cache_zone, &flight->key,
+                                          reply, 0);
+        }
+
+    } else if (rlcf->cache_valid
+               && (reply->status == NGX_HTTP_OK
+                   || reply->status == NGX_HTTP_NOT_FOUND))
+    {
+        ngx_http_registry_cache_store(rlcf->cache_zone, &flight->key, reply,
+                                      rlcf->cache_valid);
+    }
+
+    while (!ngx_queue_empty(&flight->waiters)) {
+
+        q = ngx_queue_head(&flight->waiters);
+        ngx_queue_remove(q);
+
+        w = ngx_queue_data(q, ngx_http_registry_waiter_t, queue);
+        w->queued = 0;
+
+        if (ngx_http_registry_reply_copy(&w->call->reply, reply,
+                                         w->request->pool)
+            != NGX_OK)
+        {
+            ngx_memzero(&w->call->reply, sizeof(reg_reply_t));
+        }
+
+        ngx_post_event(&w->event, &ngx_posted_events);
+    }
+}
+
+
+/* from the event loop: the waiter's own connection runs now, no other */
+
+static void
+ngx_http_registry_waiter_wake(ngx_event_t *ev)
+{
+    ngx_connection_t            *c;
+    ngx_http_registry_waiter_t  *w = ev->data;
+
+    c = w->request->connection;
+
+    ngx_http_registry_call_arrived(w->request,
+                                   w->again ? w->call : NULL);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_registry_waiter_cleanup(void *data)
+{
+    ngx_http_registry_waiter_t  *w = data;
+
+    if (w->queued) {
+        ngx_queue_remove(&w->queue);
+    }
+
+    if (w->event.posted) {
+        ngx_delete_posted_event(&w->event);
+    }
+}
+
+
+/* the request is gone before its reply came: each waiter asks anew */
+
+static void
+ngx_http_registry_flight_cleanup(void *data)
+{
+    ngx_http_registry_flight_t  *flight = data;
+
+    ngx_queue_t                 *q;
+    ngx_http_registry_waiter_t  *w;
+
+    ngx_http_registry_flight_unlink(flight);
+
+    while (!ngx_queue_empty(&flight->waiters)) {
+
+        q = ngx_queue_head(&flight->waiters);
+        ngx_queue_remove(q);
+
+        w = ngx_queue_data(q, ngx_http_registry_waiter_t, queue);
+        w->queued = 0;
+        w->again = 1;
+
+        ngx_post_event(&w->event, &ngx_posted_events);
+    }
+}
+
+
+void
+ngx_http_registry_changed(ngx_http_request_t *r, const reg_call_t *call)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (call->method == REG_GET || call->method == REG_HEAD
+        || call->on_container || rlcf->cache_zone == NULL)
+    {
+        return;
+    }
+
+    ngx_http_registry_cache_purge(rlcf->cache_zone, &rlcf->container_id,
+                                  &call->object);
+}
