@@ -215,7 +215,7 @@ judge_tags(reg_flow_t *f)
         }
     }
 
-    if (listing.n == 1000) {
+    if (listing.n) {
         rm->marker = listing.entries[listing.n - 1].name;
         return REG_AGAIN;
     }

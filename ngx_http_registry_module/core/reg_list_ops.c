@@ -247,7 +247,7 @@ judge_tags(reg_flow_t *f)
         }
     }
 
-    if (listing.n == LISTING_PAGE) {
+    if (listing.n) {
         list->marker = listing.entries[listing.n - 1].name;
         return REG_AGAIN;
     }
@@ -439,7 +439,7 @@ judge_repositories(reg_flow_t *f)
         }
     }
 
-    if (listing.n < CATALOG_PAGE) {
+    if (listing.n == 0) {
         return REG_NEXT;
     }
 

@@ -42,7 +42,10 @@ reg_rc_t reg_link_read(const reg_reply_t *reply, reg_digest_t *d);
 void reg_link_write(reg_flow_t *f, reg_str_t object,
     const reg_digest_t *d);
 
-/* a call that lists objects; "delimiter" 0 or '/' */
+/*
+ * A call that lists objects; "delimiter" 0 or '/'.  RGW may answer less than
+ * "limit" though there is more: the end is a listing of nothing.
+ */
 void reg_call_list(reg_flow_t *f, const reg_str_t *prefix,
     const reg_str_t *marker, char delimiter, int limit);
 

@@ -557,7 +557,7 @@ reg_upload_judge_listed(reg_flow_t *f)
         }
     }
 
-    if (listing.n == LISTING_PAGE) {
+    if (listing.n) {
         u->marker = listing.entries[listing.n - 1].name;
         return REG_AGAIN;
     }
