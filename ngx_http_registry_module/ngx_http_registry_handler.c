@@ -122,6 +122,38 @@ ngx_http_registry_copy_header(ngx_http_request_t *r, const char *name,
 }
 
 
+/* relative Locations are right for all clients: never an error */
+
+static ngx_int_t
+ngx_http_registry_external_url(ngx_http_request_t *r, reg_str_t *url)
+{
+    ngx_str_t                      value;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->external_url == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, rlcf->external_url, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    url->len = value.len;
+    url->data = value.data;
+
+    if (url->len && !reg_url_valid(url)) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "registry: \"registry_external_url\" became \"%V\","
+                      " which is no URL: Location is relative", &value);
+        url->len = 0;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 {
@@ -156,6 +188,10 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     if (RAND_bytes(f->random, sizeof(f->random)) != 1) {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
                       "registry: no random bytes to be had");
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_registry_external_url(r, &f->external_url) != NGX_OK) {
         return NGX_ERROR;
     }
 

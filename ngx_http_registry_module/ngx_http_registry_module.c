@@ -19,6 +19,7 @@
 
 
 static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_registry_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -26,6 +27,8 @@ static char *ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_registry_set_external_url(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 static char *ngx_http_registry_account(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
 static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
@@ -66,6 +69,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, container),
+      NULL },
+
+    { ngx_string("registry_external_url"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_external_url,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("registry_delete"),
@@ -149,7 +159,7 @@ static ngx_http_module_t  ngx_http_registry_module_ctx = {
     ngx_http_registry_create_main_conf,    /* create main configuration */
     NULL,                                  /* init main configuration */
 
-    NULL,                                  /* create server configuration */
+    ngx_http_registry_create_srv_conf,     /* create server configuration */
     NULL,                                  /* merge server configuration */
 
     ngx_http_registry_create_loc_conf,     /* create location configuration */
@@ -206,6 +216,13 @@ ngx_http_registry_create_main_conf(ngx_conf_t *cf)
 
 
 static void *
+ngx_http_registry_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_srv_conf_t));
+}
+
+
+static void *
 ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
 {
     ngx_http_registry_loc_conf_t  *conf;
@@ -232,6 +249,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->upstream.pass_headers = NGX_CONF_UNSET_PTR;
     ngx_str_set(&conf->upstream.module, "registry");
 
+    conf->external_url = NGX_CONF_UNSET_PTR;
     conf->delete = NGX_CONF_UNSET;
     conf->manifest_max = NGX_CONF_UNSET_SIZE;
     conf->part_size = NGX_CONF_UNSET;
@@ -253,6 +271,7 @@ ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                     *value;
     ngx_url_t                      u;
     ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_registry_srv_conf_t  *rscf;
 
     if (rlcf->upstream.upstream) {
         return "is duplicate";
@@ -297,8 +316,59 @@ ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf->handler = ngx_http_registry_handler;
 
+    rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_registry_module);
+    rscf->registry = 1;
+
     if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
         clcf->auto_redirect = 1;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_set_external_url(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    reg_str_t                          url;
+    ngx_str_t                         *value;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (rlcf->external_url != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    rlcf->external_url = ngx_pcalloc(cf->pool,
+                                     sizeof(ngx_http_complex_value_t));
+    if (rlcf->external_url == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = rlcf->external_url;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    url.len = value[1].len;
+    url.data = value[1].data;
+
+    if (rlcf->external_url->lengths == NULL && !reg_url_valid(&url)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_external_url\" is the URL that clients"
+                           " use, up to the slash of \"/v2/\", for example"
+                           " \"https://registry.example.com\", not \"%V\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
@@ -332,6 +402,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->user, prev->user, "");
     ngx_conf_merge_str_value(conf->key_file, prev->key_file, "");
     ngx_conf_merge_str_value(conf->container, prev->container, "");
+    ngx_conf_merge_ptr_value(conf->external_url, prev->external_url, NULL);
     ngx_conf_merge_value(conf->delete, prev->delete, 0);
     ngx_conf_merge_size_value(conf->manifest_max, prev->manifest_max,
                               4 * 1024 * 1024);

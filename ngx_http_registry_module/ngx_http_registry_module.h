@@ -12,6 +12,7 @@
 #include <ngx_http.h>
 
 #include "core/reg_flow.h"
+#include "core/reg_name.h"
 #include "core/reg_session.h"
 #include "ngx_http_registry_cache.h"
 #include "ngx_http_registry_token.h"
@@ -24,6 +25,11 @@ typedef struct {
 
 
 typedef struct {
+    ngx_uint_t                     registry;    /* one of its locations is */
+} ngx_http_registry_srv_conf_t;
+
+
+typedef struct {
     ngx_http_upstream_conf_t       upstream;
     ngx_str_t                      host;        /* of registry_pass */
 
@@ -31,6 +37,7 @@ typedef struct {
     ngx_str_t                      user;
     ngx_str_t                      key_file;
     ngx_str_t                      container;
+    ngx_http_complex_value_t      *external_url;
     ngx_flag_t                     delete;
     size_t                         manifest_max;
     off_t                          part_size;

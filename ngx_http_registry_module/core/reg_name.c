@@ -2,7 +2,9 @@
 
 
 static int is_alnum(unsigned char c);
+static int is_word(unsigned char c);
 static int rank(unsigned char c);
+static size_t host_end(const reg_str_t *url, size_t i);
 
 
 int
@@ -77,7 +79,7 @@ reg_tag_valid(const reg_str_t *tag)
     for (i = 0; i < tag->len; i++) {
         c = tag->data[i];
 
-        if (is_alnum(c) || (c >= 'A' && c <= 'Z') || c == '_') {
+        if (is_word(c)) {
             continue;
         }
 
@@ -87,6 +89,99 @@ reg_tag_valid(const reg_str_t *tag)
     }
 
     return 1;
+}
+
+
+int
+reg_url_valid(const reg_str_t *url)
+{
+    size_t   i, begin;
+    int64_t  port;
+
+    i = reg_str_starts(url, "https://") ? 8
+        : reg_str_starts(url, "http://") ? 7 : 0;
+
+    begin = i;
+    i = host_end(url, i);
+
+    if (i == begin) {
+        return 0;
+    }
+
+    if (i < url->len && url->data[i] == ':') {
+        begin = ++i;
+
+        while (i < url->len && url->data[i] >= '0' && url->data[i] <= '9') {
+            i++;
+        }
+
+        port = reg_atoi64(url->data + begin, i - begin);
+
+        if (port < 1 || port > 65535) {
+            return 0;
+        }
+    }
+
+    while (i < url->len && url->data[i] == '/') {
+        begin = ++i;
+
+        while (i < url->len && (is_word(url->data[i])
+                                || memchr("-.~", url->data[i], 3)))
+        {
+            i++;
+        }
+
+        if (i == begin
+            || (url->data[begin] == '.'
+                && (i == begin + 1
+                    || (i == begin + 2 && url->data[begin + 1] == '.'))))
+        {
+            return 0;
+        }
+    }
+
+    return i == url->len;
+}
+
+
+/* of a name or an IPv4 address, or of an IPv6 address in brackets */
+
+static size_t
+host_end(const reg_str_t *url, size_t i)
+{
+    size_t         begin;
+    unsigned char  c;
+
+    begin = i;
+
+    if (i == 0 || i >= url->len) {
+        return begin;
+    }
+
+    if (url->data[i] == '[') {
+
+        for (i++; i < url->len; i++) {
+            c = url->data[i];
+
+            if (c == ']') {
+                return i > begin + 1 ? i + 1 : begin;
+            }
+
+            if (memchr("0123456789abcdefABCDEF:.", c, 24) == NULL) {
+                return begin;
+            }
+        }
+
+        return begin;
+    }
+
+    while (i < url->len && (is_word(url->data[i])
+                            || memchr("-.", url->data[i], 2)))
+    {
+        i++;
+    }
+
+    return i;
 }
 
 
@@ -115,6 +210,13 @@ static int
 is_alnum(unsigned char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+
+static int
+is_word(unsigned char c)
+{
+    return is_alnum(c) || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
 

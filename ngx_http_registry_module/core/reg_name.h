@@ -24,6 +24,13 @@ int reg_name_valid(const reg_str_t *name);
 int reg_tag_valid(const reg_str_t *tag);
 
 /*
+ * http or https, a host, a port perhaps and a path perhaps, which does not
+ * end with a slash and which a client does not change (no "." or "..", no
+ * escapes): what "/v2/" can be put behind.
+ */
+int reg_url_valid(const reg_str_t *url);
+
+/*
  * Order of _catalog: bytewise, but '/' sorts before every other byte.
  * Returns <0, 0, >0.
  */

@@ -22,6 +22,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
 
+    if (reg_url_valid(&s)) {
+        fuzz_assert(size > 7 && data[size - 1] != '/');
+
+        for (i = 0; i < size; i++) {
+            fuzz_assert(data[i] > 0x20 && data[i] < 0x7f
+                        && memchr("?#@%\\\"<>{}|^`';,", data[i], 17) == NULL);
+        }
+    }
+
     /* a name of two names is a name, and never less than its beginning */
 
     cut = size / 2;

@@ -109,7 +109,8 @@ sub client {
 
 
 # start(rgw => 'HOST:PORT', workers => 2, auth => 1, key => 'secret key',
-#     directives => 'more of the location')
+#     directives => 'more of the location', server => 'more of the server',
+#     http => 'more of http'); "server" may be made by location()
 
 sub start {
     my ($self, %o) = @_;
@@ -524,11 +525,30 @@ http {
             add_header X-Content-Type-Options nosniff always;
 $location
         }
+        @{[ $o{server} // '' ]}
     }
+    @{[ $o{http} // '' ]}
 }
 END
 
     return "$d/nginx.conf";
+}
+
+
+# One more location that is a registry: location(PATH, 'more of it',
+# name of a directive => value that differs, or undef for none, ...)
+
+sub location {
+    my ($self, $path, $more, %changed) = @_;
+
+    my $text = $self->_module_directives;
+
+    for (keys %changed) {
+        my $line = defined $changed{$_} ? "$_ $changed{$_};" : '';
+        $text =~ s/^\s*$_ .*$/$line/m or $text .= $line;
+    }
+
+    return "location $path {\n$more\n$text\n}\n";
 }
 
 

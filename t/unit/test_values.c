@@ -38,6 +38,24 @@ static const struct { const char *text; int want; } tags[] = {
 };
 
 
+static const struct { const char *text; int want; } urls[] = {
+    { "https://registry.example.com", 1 }, { "http://a", 1 },
+    { "https://A_b-c.example:5000", 1 }, { "http://[::1]:80", 1 },
+    { "https://127.0.0.1:65535/some/prefix", 1 }, { "https://a/~b.c", 1 },
+    { "", 0 }, { "https://", 0 }, { "registry.example.com", 0 },
+    { "//a", 0 }, { "ftp://a", 0 }, { "HTTPS://a", 0 }, { "https://a/", 0 },
+    { "https://a/b/", 0 }, { "https://a//b", 0 }, { "https:///a", 0 },
+    { "https://a/./b", 0 }, { "https://a/..", 0 }, { "https://a:", 0 },
+    { "https://a:0", 0 }, { "https://a:65536", 0 }, { "https://a:b", 0 },
+    { "https://:80", 0 }, { "https://[]", 0 }, { "https://[::1", 0 },
+    { "https://[g]", 0 }, { "https://u@a", 0 }, { "https://a?b", 0 },
+    { "https://a#b", 0 }, { "https://a/%2e", 0 }, { "https://a b", 0 },
+    { "https://a\r\nX: y", 0 }, { "https://a\x11", 0 },
+    { "https://a/\x11", 0 }, { "https://\xc3\xa4", 0 },
+    { "https://a\\b", 0 }, { "https://a\"", 0 }
+};
+
+
 static const struct { const char *a, *b; int want; } orders[] = {
     { "a", "a", 0 }, { "a", "b", -1 }, { "a", "aa", -1 }, { "", "a", -1 },
     { "a/b", "a-b", -1 }, { "a/b", "a.b", -1 }, { "a", "a/b", -1 },
@@ -162,6 +180,11 @@ test_names(void)
     for (i = 0; i < ROWS(tags); i++) {
         a = tap_str(&arena, tags[i].text, strlen(tags[i].text));
         ok(reg_tag_valid(&a) == tags[i].want, "tag", i);
+    }
+
+    for (i = 0; i < ROWS(urls); i++) {
+        a = tap_str(&arena, urls[i].text, strlen(urls[i].text));
+        ok(reg_url_valid(&a) == urls[i].want, "url", i);
     }
 
     a = tap_str(&arena, "a\0b", 3);

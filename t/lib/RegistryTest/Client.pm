@@ -165,4 +165,36 @@ sub raw {
 }
 
 
+# Sends these bytes and reads until the server closes: {status, headers, content}; "headers" has all values of a name, joined by ", "; undef when no
+# answer came.
+
+sub exchange {
+    my ($self, $bytes, $address) = @_;
+
+    my $socket = IO::Socket::INET->new(
+        PeerAddr => $address // $self->{address}, Timeout => 30)
+        or die "cannot connect to $self->{address}: $!";
+    $socket->autoflush(1);
+
+    local $SIG{PIPE} = 'IGNORE';
+    print $socket $bytes;
+
+    local $/;
+    my $answer = <$socket> // '';
+
+    my ($head, $content) = split /\r\n\r\n/, $answer, 2;
+    my ($status) = ($head // '') =~ m{^HTTP/1\.1 (\d{3}) } or return undef;
+    my %headers;
+
+    for ($head =~ /\r\n(.*?)(?=\r\n|$)/sg) {
+        my ($name, $value) = split /: /, $_, 2;
+        push @{ $headers{lc $name} }, $value;
+    }
+
+    return { status => $status, content => $content,
+             headers => { map { $_ => join ', ', @{ $headers{$_} } }
+                          keys %headers } };
+}
+
+
 1;
