@@ -12,7 +12,16 @@ typedef struct {
 static const reg_error_row_t  reg_errors[] = {
 #define REG_E(code, status, message)  { #code, status, message },
 #include "reg_errors.inc"
-#undef REG_E
+};
+
+
+static const struct {
+    unsigned     status;
+    reg_error_t  error;
+    const char  *detail;
+} of_nginx[] = {
+#define REG_N(status, code, detail)  { status, REG_E_##code, detail },
+#include "reg_errors.inc"
 };
 
 
@@ -31,30 +40,23 @@ reg_error_status(reg_error_t e)
 
 
 reg_error_t
-reg_error_of_status(unsigned status)
+reg_error_of_status(unsigned status, reg_str_t *detail)
 {
-    switch (status) {
-    case 401:
-        return REG_E_UNAUTHORIZED;
-    case 403:
-        return REG_E_DENIED;
-    case 404:
-        return REG_E_NOT_FOUND;
-    case 405:
-        return REG_E_UNSUPPORTED;
-    case 413:
-        return REG_E_SIZE_INVALID;
-    case 416:
-        return REG_E_RANGE_INVALID;
-    case 429:
-        return REG_E_TOOMANYREQUESTS;
-    case 502:
-    case 503:
-    case 504:
-        return REG_E_UNAVAILABLE;
-    default:
-        return REG_E_UNKNOWN;
+    size_t  i;
+
+    for (i = 0; i < sizeof(of_nginx) / sizeof(of_nginx[0]); i++) {
+
+        if (of_nginx[i].status == status) {
+            detail->data = (unsigned char *) of_nginx[i].detail;
+            detail->len = strlen(of_nginx[i].detail);
+            return of_nginx[i].error;
+        }
     }
+
+    detail->data = NULL;
+    detail->len = 0;
+
+    return status < 500 ? REG_E_UNSUPPORTED : REG_E_UNAVAILABLE;
 }
 
 

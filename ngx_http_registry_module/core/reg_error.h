@@ -13,7 +13,6 @@
 typedef enum {
 #define REG_E(code, status, message)  REG_E_##code,
 #include "reg_errors.inc"
-#undef REG_E
     REG_E_LAST
 } reg_error_t;
 
@@ -21,8 +20,8 @@ typedef enum {
 const char *reg_error_code(reg_error_t e);
 unsigned reg_error_status(reg_error_t e);
 
-/* what nginx's own errors are called: 401, 403, 404, 413, 429, 5xx ... */
-reg_error_t reg_error_of_status(unsigned status);
+/* what nginx's own errors are called, and their cause */
+reg_error_t reg_error_of_status(unsigned status, reg_str_t *detail);
 
 /* "details" are n strings, one error object each; n == 0: one, no detail */
 reg_str_t reg_error_json(reg_arena_t *arena, reg_error_t e,
