@@ -13,6 +13,8 @@ static ngx_int_t ngx_http_registry_call(ngx_http_request_t *r,
     reg_call_t *call);
 static void ngx_http_registry_stale(ngx_http_request_t *r,
     reg_call_t *call);
+static void ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx,
+    ngx_uint_t busy);
 static ngx_int_t ngx_http_registry_subrequest(ngx_http_request_t *r,
     reg_call_t *call, ngx_http_registry_flight_t *flight);
 static void ngx_http_registry_feed_event(ngx_http_request_t *r);
@@ -46,6 +48,7 @@ ngx_http_registry_calls_recall(ngx_http_request_t *r)
             return NGX_ERROR;
         }
 
+        ctx->recalled |= (rc == NGX_OK);
         left += (rc == NGX_DECLINED);
     }
 
@@ -92,6 +95,8 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
             return f->refused ? NGX_OK : rc;
         }
     }
+
+    ngx_http_registry_busy(ctx, 1);
 
     ctx->running = 0;
 
@@ -184,11 +189,27 @@ ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
 }
 
 
+/* how long the request has to wait for the storage */
+
+static void
+ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy)
+{
+    if (ctx->storage_busy) {
+        ctx->storage_time += ngx_current_msec - ctx->storage_since;
+    }
+
+    ctx->storage_busy = busy;
+    ctx->storage_since = ngx_current_msec;
+}
+
+
 /* an older reply is better than none, if it was asked for */
 
 static void
 ngx_http_registry_stale(ngx_http_request_t *r, reg_call_t *call)
 {
+    ngx_http_registry_ctx_t  *ctx;
+
     if (call->stale
         && (call->reply.status == 0 || call->reply.status >= 500))
     {
@@ -199,6 +220,9 @@ ngx_http_registry_stale(ngx_http_request_t *r, reg_call_t *call)
 
         call->reply = *call->stale;
         call->stale = NULL;
+
+        ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+        ctx->stale = 1;
     }
 }
 
@@ -214,6 +238,7 @@ ngx_http_registry_call_arrived(ngx_http_request_t *r, reg_call_t *again)
     rc = again ? ngx_http_registry_call(r, again) : NGX_OK;
 
     if (rc == NGX_OK && again == NULL && --ctx->running == 0) {
+        ngx_http_registry_busy(ctx, 0);
         rc = ngx_http_post_request(r, NULL);
     }
 
@@ -264,6 +289,7 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
     }
 
     ngx_http_set_ctx(sr, rc, ngx_http_registry_module);
+    ctx->storage_calls++;
 
     sr->method = NGX_HTTP_GET;
     sr->header_only = 0;
@@ -358,13 +384,13 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
         ngx_http_registry_flight_end(r, done->call, done->flight);
     }
 
-    if (ctx->running && --ctx->running == 0
-        && ngx_http_post_request(r, NULL) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (ctx->running == 0 || --ctx->running) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    ngx_http_registry_busy(ctx, 0);
+
+    return ngx_http_post_request(r, NULL);
 }
 
 
@@ -408,6 +434,9 @@ ngx_http_registry_pass(ngx_http_request_t *r)
     if (ngx_http_registry_upstream(r, ctx->pass) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ctx->storage_calls++;
+    ngx_http_registry_busy(ctx, 1);
 
     ngx_http_upstream_init(r);
 

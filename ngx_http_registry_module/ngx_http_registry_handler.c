@@ -16,7 +16,7 @@ static void ngx_http_registry_cleanup(void *data);
 static void ngx_http_registry_finish(ngx_http_request_t *r);
 
 
-static void *
+void *
 ngx_http_registry_alloc(void *ctx, size_t size)
 {
     return ngx_palloc(ctx, size);
@@ -64,7 +64,7 @@ ngx_http_registry_handler(ngx_http_request_t *r)
 }
 
 
-static reg_method_t
+reg_method_t
 ngx_http_registry_method(ngx_http_request_t *r)
 {
     switch (r->method) {
@@ -154,6 +154,43 @@ ngx_http_registry_external_url(ngx_http_request_t *r, reg_str_t *url)
 }
 
 
+/* what no one meant by a variable's value is the safe side */
+
+static ngx_uint_t
+ngx_http_registry_switched(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv, const char *directive, ngx_uint_t safe)
+{
+    ngx_str_t  value;
+
+    if (cv == NULL) {
+        return 0;
+    }
+
+    if (ngx_http_complex_value(r, cv, &value) != NGX_OK) {
+        return safe;
+    }
+
+    if (value.len == 0
+        || (value.len == 1 && value.data[0] == '0')
+        || (value.len == 3 && ngx_strncmp(value.data, "off", 3) == 0))
+    {
+        return 0;
+    }
+
+    if ((value.len == 1 && value.data[0] == '1')
+        || (value.len == 2 && ngx_strncmp(value.data, "on", 2) == 0))
+    {
+        return 1;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "registry: \"%s\" is \"%V\", which is neither on nor off:"
+                  " taken for %s", directive, &value, safe ? "on" : "off");
+
+    return safe;
+}
+
+
 static ngx_int_t
 ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 {
@@ -201,7 +238,10 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f->part_size = rlcf->part_size;
     f->upload_expires = rlcf->upload_expires;
     f->manifest_max = rlcf->manifest_max;
-    f->delete_allowed = rlcf->delete;
+    f->delete_allowed = ngx_http_registry_switched(r, rlcf->delete,
+                                                   "registry_delete", 0);
+    f->read_only = ngx_http_registry_switched(r, rlcf->read_only,
+                                              "registry_read_only", 1);
 
     ctx->container = *f;
     ctx->container.step = reg_container_steps;

@@ -25,6 +25,8 @@ static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_registry_set_switch(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 static char *ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_registry_set_external_url(ngx_conf_t *cf,
@@ -79,10 +81,17 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       NULL },
 
     { ngx_string("registry_delete"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_switch,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, delete),
+      NULL },
+
+    { ngx_string("registry_read_only"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_switch,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, read_only),
       NULL },
 
     { ngx_string("registry_max_manifest_size"),
@@ -153,7 +162,7 @@ static ngx_command_t  ngx_http_registry_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_registry_module_ctx = {
-    NULL,                                  /* preconfiguration */
+    ngx_http_registry_add_variables,       /* preconfiguration */
     ngx_http_registry_filters_init,        /* postconfiguration */
 
     ngx_http_registry_create_main_conf,    /* create main configuration */
@@ -250,7 +259,8 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     ngx_str_set(&conf->upstream.module, "registry");
 
     conf->external_url = NGX_CONF_UNSET_PTR;
-    conf->delete = NGX_CONF_UNSET;
+    conf->delete = NGX_CONF_UNSET_PTR;
+    conf->read_only = NGX_CONF_UNSET_PTR;
     conf->manifest_max = NGX_CONF_UNSET_SIZE;
     conf->part_size = NGX_CONF_UNSET;
     conf->upload_expires = NGX_CONF_UNSET;
@@ -403,7 +413,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->key_file, prev->key_file, "");
     ngx_conf_merge_str_value(conf->container, prev->container, "");
     ngx_conf_merge_ptr_value(conf->external_url, prev->external_url, NULL);
-    ngx_conf_merge_value(conf->delete, prev->delete, 0);
+    ngx_conf_merge_ptr_value(conf->delete, prev->delete, NULL);
+    ngx_conf_merge_ptr_value(conf->read_only, prev->read_only, NULL);
     ngx_conf_merge_size_value(conf->manifest_max, prev->manifest_max,
                               4 * 1024 * 1024);
     ngx_conf_merge_off_value(conf->part_size, prev->part_size,
@@ -499,6 +510,51 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return ngx_http_registry_account(cf, conf);
+}
+
+
+/* on, off, or a text with variables that is one of these for each request */
+
+static char *
+ngx_http_registry_set_switch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    ngx_str_t                          *value;
+    ngx_http_complex_value_t          **cv;
+    ngx_http_compile_complex_value_t    ccv;
+
+    cv = (ngx_http_complex_value_t **) (p + cmd->offset);
+
+    if (*cv != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_http_script_variables_count(&value[1]) == 0
+        && ngx_strcmp(value[1].data, "on") != 0
+        && ngx_strcmp(value[1].data, "off") != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must be \"on\", \"off\" or a variable,"
+                           " not \"%V\"", &cmd->name, &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    *cv = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (*cv == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = *cv;
+
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
 }
 
 

@@ -38,7 +38,8 @@ typedef struct {
     ngx_str_t                      key_file;
     ngx_str_t                      container;
     ngx_http_complex_value_t      *external_url;
-    ngx_flag_t                     delete;
+    ngx_http_complex_value_t      *delete;      /* NULL: off */
+    ngx_http_complex_value_t      *read_only;
     size_t                         manifest_max;
     off_t                          part_size;
     time_t                         upload_expires;
@@ -106,6 +107,16 @@ struct ngx_http_registry_ctx_s {
     ngx_str_t                      error_body;  /* instead of nginx's own */
     ngx_str_t                      last_error;
 
+    /* of the storage, for the log */
+
+    ngx_uint_t                     storage_calls;
+    ngx_msec_t                     storage_time;
+    ngx_msec_t                     storage_since;
+    ngx_str_t                      storage_id;  /* of the last transaction */
+    unsigned                       storage_busy:1;
+    unsigned                       recalled:1;  /* out of the cache */
+    unsigned                       stale:1;
+
     unsigned                       waiting:1;   /* for a token */
     unsigned                       renewed:1;   /* the token, once */
     unsigned                       body_begun:1;
@@ -122,6 +133,11 @@ extern ngx_module_t  ngx_http_registry_module;
 /* handler.c */
 ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
 void ngx_http_registry_drive(ngx_http_request_t *r);
+void *ngx_http_registry_alloc(void *ctx, size_t size);
+reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
+
+/* variables.c */
+ngx_int_t ngx_http_registry_add_variables(ngx_conf_t *cf);
 
 /*
  * call.c: clears the replies of f->calls and fills in what the cache has.
@@ -130,8 +146,8 @@ void ngx_http_registry_drive(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_calls_recall(ngx_http_request_t *r);
 
 /*
- * Runs what is left of f->calls.  NGX_AGAIN: drive() is called when all have their
- * replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to finalize with.
+ * Runs what is left of f->calls.  NGX_AGAIN: drive() is called when all have
+ * their replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to finalize with.
  */
 ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);

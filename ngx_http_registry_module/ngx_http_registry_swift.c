@@ -458,6 +458,9 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
     rc->call->reply.status = rc->status.code;
     u->headers_in.connection_close = rc->close;
 
+    rc->ctx->storage_id.len = rc->call->reply.trans_id.len;
+    rc->ctx->storage_id.data = rc->call->reply.trans_id.data;
+
     if (rc->status.code >= 400 && rc->status.code != 404) {
         ngx_http_registry_remember(r, rc);
     }

@@ -416,3 +416,14 @@ RegistryNginx::location('', registry_cache => 'zone=a:64k')
 "registry_cache" zone "a" has to have 1m or more, not "64k"
 --- no_error_log
 [alert]
+
+
+=== TEST 42: registry_read_only that is neither on, off nor a variable
+--- config eval
+RegistryNginx::location('', registry_read_only => 'yes')
+--- must_die
+--- error_log
+[emerg]
+"registry_read_only" must be "on", "off" or a variable, not "yes"
+--- no_error_log
+[alert]

@@ -121,7 +121,9 @@ reg_refuse_str(reg_flow_t *f, reg_error_t e, reg_str_t detail)
     f->answer.body = reg_error_json(f->arena, e, &detail, detail.len ? 1 : 0);
     f->answer.length = (int64_t) f->answer.body.len;
 
-    methods = reg_route_allow(f->route.kind, f->delete_allowed);
+    methods = f->read_only ? "GET, HEAD"
+                           : reg_route_allow(f->route.kind,
+                                             f->delete_allowed);
 
     if (f->answer.status == 405 && methods) {
         allow.data = (unsigned char *) methods;

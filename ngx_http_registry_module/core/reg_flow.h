@@ -142,6 +142,7 @@ struct reg_flow_s {
     int64_t             upload_expires; /* seconds */
     size_t              manifest_max;
     unsigned            delete_allowed:1;
+    unsigned            read_only:1;
     unsigned            authorize_later:1;  /* an upload's Location does */
 
     /* what a fed body was, set by who runs the flow */

@@ -9,6 +9,13 @@ reg_flow_start(reg_flow_t *f)
         return;
     }
 
+    if (f->read_only && f->method != REG_GET && f->method != REG_HEAD) {
+        reg_refuse(f, REG_E_UNSUPPORTED,
+                   "the registry is read-only (registry_read_only)");
+        f->step = reg_refused;
+        return;
+    }
+
     switch (f->route.kind) {
 
     case REG_ROUTE_BLOB:

@@ -18,35 +18,51 @@ static reg_rc_t check_digest(reg_route_t *route, reg_error_t *e,
 static const struct {
     const char       *shape;
     reg_route_kind_t  kind;
+    const char       *text;
     const char       *allow[2];         /* registry_delete off, on */
 } routes[] = {
 
-    { "", REG_ROUTE_PING,
+    { "", REG_ROUTE_PING, "ping",
       { "GET, HEAD", "GET, HEAD" } },
 
-    { "_catalog", REG_ROUTE_CATALOG,
+    { "_catalog", REG_ROUTE_CATALOG, "catalog",
       { "GET, HEAD", "GET, HEAD" } },
 
-    { "*/tags/list", REG_ROUTE_TAGS,
+    { "*/tags/list", REG_ROUTE_TAGS, "tags",
       { "GET, HEAD", "GET, HEAD" } },
 
     /* both, since clients make a GET of a POST that is sent elsewhere */
 
-    { "*/blobs/uploads/", REG_ROUTE_UPLOADS,
+    { "*/blobs/uploads/", REG_ROUTE_UPLOADS, "upload",
       { "POST", "POST" } },
 
-    { "*/blobs/uploads", REG_ROUTE_UPLOADS,
+    { "*/blobs/uploads", REG_ROUTE_UPLOADS, "upload",
       { "POST", "POST" } },
 
-    { "*/manifests/*", REG_ROUTE_MANIFEST,
+    { "*/manifests/*", REG_ROUTE_MANIFEST, "manifest",
       { "GET, HEAD, PUT", "DELETE, GET, HEAD, PUT" } },
 
-    { "*/blobs/uploads/*", REG_ROUTE_UPLOAD,
+    { "*/blobs/uploads/*", REG_ROUTE_UPLOAD, "upload",
       { "DELETE, GET, HEAD, PATCH, PUT", "DELETE, GET, HEAD, PATCH, PUT" } },
 
-    { "*/blobs/*", REG_ROUTE_BLOB,
+    { "*/blobs/*", REG_ROUTE_BLOB, "blob",
       { "GET, HEAD", "DELETE, GET, HEAD" } }
 };
+
+
+const char *
+reg_route_text(reg_route_kind_t kind)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (routes[i].kind == kind) {
+            return routes[i].text;
+        }
+    }
+
+    return "none";
+}
 
 
 const char *

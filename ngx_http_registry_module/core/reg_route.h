@@ -51,6 +51,9 @@ typedef struct {
 reg_rc_t reg_route_parse(const reg_str_t *uri, reg_route_t *route,
     reg_error_t *e, reg_str_t *detail);
 
+/* "manifest", "blob", "upload" ...: for people, both of uploads are one */
+const char *reg_route_text(reg_route_kind_t kind);
+
 /* the value of Allow; NULL when the path is none of ours */
 const char *reg_route_allow(reg_route_kind_t kind, int delete_allowed);
 

@@ -507,6 +507,7 @@ http {
     log_format test '\$request_method \$request_uri \$status';
     access_log $d/access.log test;
     $temp
+    @{[ $o{http} // '' ]}
 
     upstream rgw {
         server $rgw;
@@ -527,7 +528,6 @@ $location
         }
         @{[ $o{server} // '' ]}
     }
-    @{[ $o{http} // '' ]}
 }
 END
 
@@ -568,7 +568,7 @@ sub _module_directives {
             registry_auth_user $ENV{RGW_USER};
             registry_auth_key_file $key;
             registry_container $self->{container};
-            registry_delete on;
+            registry_delete @{[ $o{delete} // 'on' ]};
             @{[ $o{directives} // '' ]}
 END
 }
