@@ -274,7 +274,7 @@ RegistryNginx::location('', registry_delete => 'yes')
 --- must_die
 --- error_log
 [emerg]
-invalid value "yes" in "registry_delete" directive
+"registry_delete" must be "on", "off" or a variable, not "yes"
 --- no_error_log
 -secret
 [alert]
