@@ -440,8 +440,21 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                                    |NGX_HTTP_UPSTREAM_FT_ERROR
                                    |NGX_HTTP_UPSTREAM_FT_TIMEOUT;
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" are of the location that they stand in */
+
+    if (clcf->noname && conf->upstream.upstream == NULL) {
+        conf->upstream.upstream = prev->upstream.upstream;
+        conf->host = prev->host;
+    }
+
     if (conf->upstream.upstream == NULL) {
         return NGX_CONF_OK;
+    }
+
+    if (clcf->lmt_excpt && clcf->handler == NULL) {
+        clcf->handler = ngx_http_registry_handler;
     }
 
     for (i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
@@ -481,8 +494,6 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                            " more: a push in progress would lose its parts");
         return NGX_CONF_ERROR;
     }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->alias) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
