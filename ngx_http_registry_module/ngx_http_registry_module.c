@@ -136,6 +136,27 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, cache_use_stale),
       NULL },
 
+    { ngx_string("registry_ssl_trusted_certificate"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, ssl_trusted),
+      NULL },
+
+    { ngx_string("registry_ssl_name"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, ssl_name),
+      NULL },
+
+    { ngx_string("registry_ssl_verify"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, ssl_verify),
+      NULL },
+
     { ngx_string("registry_connect_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -265,6 +286,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->part_size = NGX_CONF_UNSET;
     conf->upload_expires = NGX_CONF_UNSET;
 
+    conf->ssl_verify = NGX_CONF_UNSET;
     conf->cache_zone = NGX_CONF_UNSET_PTR;
     conf->cache_valid = NGX_CONF_UNSET_MSEC;
     conf->cache_use_stale = NGX_CONF_UNSET;
@@ -278,6 +300,7 @@ ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_registry_loc_conf_t  *rlcf = conf;
 
+    size_t                         skip;
     ngx_str_t                     *value;
     ngx_url_t                      u;
     ngx_http_core_loc_conf_t      *clcf;
@@ -289,21 +312,31 @@ ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (value[1].len < 8
-        || ngx_strncasecmp(value[1].data, (u_char *) "http://", 7) != 0)
+    skip = 0;
+
+    if (ngx_strncasecmp(value[1].data, (u_char *) "http://", 7) == 0) {
+        skip = 7;
+
+    } else if (ngx_strncasecmp(value[1].data, (u_char *) "https://", 8)
+               == 0)
     {
+        skip = 8;
+        rlcf->ssl = 1;
+    }
+
+    if (skip == 0 || value[1].len == skip) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_pass\" wants \"http://\" and the name"
-                           " of an upstream{} block or an address, not"
-                           " \"%V\"", &value[1]);
+                           "\"registry_pass\" wants \"http://\" or"
+                           " \"https://\" and the name of an upstream{} block"
+                           " or an address, not \"%V\"", &value[1]);
         return NGX_CONF_ERROR;
     }
 
     ngx_memzero(&u, sizeof(ngx_url_t));
 
-    u.url.len = value[1].len - 7;
-    u.url.data = value[1].data + 7;
-    u.default_port = 80;
+    u.url.len = value[1].len - skip;
+    u.url.data = value[1].data + skip;
+    u.default_port = rlcf->ssl ? 443 : 80;
     u.uri_part = 1;
     u.no_resolve = 1;
 
@@ -422,6 +455,10 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->upload_expires, prev->upload_expires,
                          7 * 24 * 60 * 60);
 
+    ngx_conf_merge_str_value(conf->ssl_trusted, prev->ssl_trusted, "");
+    ngx_conf_merge_str_value(conf->ssl_name, prev->ssl_name, "");
+    ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 1);
+
     ngx_conf_merge_msec_value(conf->cache_valid, prev->cache_valid, 1000);
     ngx_conf_merge_value(conf->cache_use_stale, prev->cache_use_stale, 0);
 
@@ -510,6 +547,16 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (clcf->client_body_buffer_size < 512 * 1024) {
         clcf->client_body_buffer_size = 512 * 1024;
+    }
+
+    if (conf->ssl_trusted.len
+        && ngx_conf_full_name(cf->cycle, &conf->ssl_trusted, 1) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->ssl && ngx_http_registry_ssl(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (conf->cache_zone == NGX_CONF_UNSET_PTR) {
@@ -778,6 +825,8 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
     account->auth_url.len = conf->auth_url.len;
     account->user = conf->user;
     account->key = key;
+    account->trusted = conf->ssl_trusted;
+    account->insecure = !conf->ssl_verify;
 
     *accounts = account;
     conf->account = account;

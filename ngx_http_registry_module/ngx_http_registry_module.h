@@ -46,6 +46,11 @@ typedef struct {
 
     ngx_http_registry_account_t   *account;
     ngx_uint_t                     container_bit;
+    ngx_str_t                      ssl_trusted;
+    ngx_str_t                      ssl_name;
+    ngx_flag_t                     ssl_verify;
+    ngx_uint_t                     ssl;         /* unsigned  ssl:1; */
+
     ngx_str_t                      container_id;    /* account and name */
     ngx_shm_zone_t                *cache_zone;      /* NULL: off */
     ngx_msec_t                     cache_valid;
@@ -135,6 +140,10 @@ ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
 void ngx_http_registry_drive(ngx_http_request_t *r);
 void *ngx_http_registry_alloc(void *ctx, size_t size);
 reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
+
+/* ssl.c: for registry_pass with https */
+char *ngx_http_registry_ssl(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
 
 /* variables.c */
 ngx_int_t ngx_http_registry_add_variables(ngx_conf_t *cf);

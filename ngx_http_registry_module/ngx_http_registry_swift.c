@@ -58,6 +58,17 @@ ngx_http_registry_upstream(ngx_http_request_t *r,
     u = r->upstream;
 
     ngx_str_set(&u->schema, "http://");
+
+#if (NGX_HTTP_SSL)
+
+    u->ssl = (rlcf->upstream.ssl != NULL);
+
+    if (u->ssl) {
+        ngx_str_set(&u->schema, "https://");
+    }
+
+#endif
+
     u->output.tag = (ngx_buf_tag_t) &ngx_http_registry_module;
     u->conf = &rlcf->upstream;
 

@@ -24,6 +24,8 @@ typedef struct {
     ngx_str_t                         auth_url;  /* zero-terminated */
     ngx_str_t                         user;
     ngx_str_t                         key;       /* never logged */
+    ngx_str_t                         trusted;   /* certificates; zero-t. */
+    unsigned                          insecure:1;
     ngx_shm_zone_t                   *zone;
 
     /* private to a worker */

@@ -241,8 +241,16 @@ ngx_http_registry_token_setup(ngx_http_registry_account_t *account,
     ngx_http_registry_token_set(CURLOPT_FOLLOWLOCATION, 0L);
     ngx_http_registry_token_set(CURLOPT_PROXY, "");
     ngx_http_registry_token_set(CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
-    ngx_http_registry_token_set(CURLOPT_SSL_VERIFYPEER, 1L);
-    ngx_http_registry_token_set(CURLOPT_SSL_VERIFYHOST, 2L);
+    ngx_http_registry_token_set(CURLOPT_SSL_VERIFYPEER,
+                                account->insecure ? 0L : 1L);
+    ngx_http_registry_token_set(CURLOPT_SSL_VERIFYHOST,
+                                account->insecure ? 0L : 2L);
+
+    if (account->trusted.len) {
+        ngx_http_registry_token_set(CURLOPT_CAINFO,
+                                    (char *) account->trusted.data);
+    }
+
     ngx_http_registry_token_set(CURLOPT_FRESH_CONNECT, 1L);
     ngx_http_registry_token_set(CURLOPT_FORBID_REUSE, 1L);
 

@@ -25,14 +25,14 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: registry_pass with https
+=== TEST 1: registry_pass with neither http nor https
 --- config eval
-RegistryNginx::location('', registry_pass => 'https://rgw')
+RegistryNginx::location('', registry_pass => 'swift://rgw')
 --- must_die
 --- error_log
 [emerg]
-"registry_pass" wants "http://"
-not "https://rgw"
+"registry_pass" wants "http://" or "https://"
+not "swift://rgw"
 --- no_error_log
 -secret
 [alert]
@@ -425,5 +425,17 @@ RegistryNginx::location('', registry_read_only => 'yes')
 --- error_log
 [emerg]
 "registry_read_only" must be "on", "off" or a variable, not "yes"
+--- no_error_log
+[alert]
+
+
+=== TEST 43: registry_ssl_trusted_certificate that is not there
+--- config eval
+RegistryNginx::location('', registry_pass => 'https://rgw',
+    registry_ssl_trusted_certificate => '/nonexistent/ca.pem')
+--- must_die
+--- error_log
+[emerg]
+/nonexistent/ca.pem
 --- no_error_log
 [alert]

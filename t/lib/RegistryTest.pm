@@ -556,14 +556,15 @@ sub _module_directives {
     my ($self, %o) = @_;
 
     my $rgw = $o{rgw} // $ENV{RGW_ENDPOINT};
-    my $url = $ENV{RGW_AUTH_URL} =~ s{//[^/]+}{//$rgw}r;
+    my $scheme = $o{scheme} // 'http';
+    my $url = $ENV{RGW_AUTH_URL} =~ s{^\w+://[^/]+}{$scheme://$rgw}r;
     my $key = "$self->{dir}/rgw.key";
 
     write_file($key, $o{key} // $ENV{RGW_SECRET_KEY});
     chmod 0600, $key;
 
     return <<"END";
-            registry_pass http://rgw;
+            registry_pass $scheme://rgw;
             registry_auth_url $url;
             registry_auth_user $ENV{RGW_USER};
             registry_auth_key_file $key;
@@ -597,7 +598,8 @@ sub _start_docker_registry {
 
     my $d = $self->{dir};
     my $rgw = $o{rgw} // $ENV{RGW_ENDPOINT};
-    my $url = $ENV{RGW_AUTH_URL} =~ s{//[^/]+}{//$rgw}r;
+    my $scheme = $o{scheme} // 'http';
+    my $url = $ENV{RGW_AUTH_URL} =~ s{^\w+://[^/]+}{$scheme://$rgw}r;
 
     write_file("$d/registry.yml", <<"END");
 version: 0.1
