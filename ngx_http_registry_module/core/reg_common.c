@@ -170,7 +170,20 @@ void
 reg_call_list(reg_flow_t *f, const reg_str_t *prefix, const reg_str_t *marker,
     char delimiter, int limit)
 {
+    reg_str_t  none = reg_null_string;
+
+    reg_call_list_between(f, prefix, marker, &none, delimiter ? "/" : "",
+                          limit);
+}
+
+
+void
+reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
+    const reg_str_t *from, const reg_str_t *to, const char *delimiter,
+    int limit)
+{
     reg_buf_t    b;
+    reg_str_t    text;
     reg_call_t  *call;
 
     call = reg_flow_call_container(f, REG_GET);
@@ -182,17 +195,49 @@ reg_call_list(reg_flow_t *f, const reg_str_t *prefix, const reg_str_t *marker,
     reg_buf_text(&b, "&prefix=");
     reg_buf_escape(&b, prefix, 0);
 
-    if (delimiter) {
-        reg_buf_text(&b, "&delimiter=%2F");
+    if (*delimiter) {
+        text.data = (unsigned char *) delimiter;
+        text.len = strlen(delimiter);
+
+        reg_buf_text(&b, "&delimiter=");
+        reg_buf_escape(&b, &text, 0);
     }
 
-    if (marker->len) {
+    if (from->len) {
         reg_buf_text(&b, "&marker=");
-        reg_buf_escape(&b, marker, 0);
+        reg_buf_escape(&b, from, 0);
+    }
+
+    if (to->len) {
+        reg_buf_text(&b, "&end_marker=");
+        reg_buf_escape(&b, to, 0);
     }
 
     call->query = reg_buf_str(&b);
     call->failed = (call->query.data == NULL || prefix->data == NULL);
+}
+
+
+reg_todo_t
+reg_judge_list(reg_flow_t *f, const reg_call_t *call, reg_listing_t *listing)
+{
+    const char  *why;
+
+    listing->n = 0;
+
+    if (reg_store_failed(f, call)) {
+        return REG_ANSWER;
+    }
+
+    if (call->reply.body.len
+        && reg_listing_parse(f->arena, &call->reply.body, listing, &why)
+           != REG_OK)
+    {
+        return reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the storage sent a listing that is none");
+    }
+
+    return REG_NEXT;
 }
 
 

@@ -8,6 +8,7 @@
 
 
 #include "reg_flow.h"
+#include "reg_listing.h"
 
 
 /* sets f->step for f->route and f->method; NULL: out of memory */
@@ -48,6 +49,18 @@ void reg_link_write(reg_flow_t *f, reg_str_t object,
  */
 void reg_call_list(reg_flow_t *f, const reg_str_t *prefix,
     const reg_str_t *marker, char delimiter, int limit);
+
+/*
+ * The same behind "from" and before "to", each of which may be empty, and
+ * with any delimiter
+ */
+void reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
+    const reg_str_t *from, const reg_str_t *to, const char *delimiter,
+    int limit);
+
+/* the listing in a reply, or an answer why there is none */
+reg_todo_t reg_judge_list(reg_flow_t *f, const reg_call_t *call,
+    reg_listing_t *listing);
 
 /* a header line of a call; text may be NULL when "number" is to be written */
 void reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
