@@ -225,6 +225,15 @@ ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
 
+    /*
+     * Else HTTP/2 gives up unbuffered reading of a body that came whole
+     * before it was asked for, and tells later what there is of it.
+     */
+
+    if (ctx && ctx->body_begun) {
+        r->request_body->filter_need_buffering = 1;
+    }
+
     if (ctx == NULL || !ctx->feeding) {
         return ngx_http_registry_next_request_body_filter(r, in);
     }
