@@ -232,11 +232,15 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    f->secret = rlcf->secret;
+    f->now = ngx_time();
+    f->secret = rlcf->secrets;
+    f->nsecrets = rlcf->nsecrets;
     f->container.len = rlcf->container.len;
     f->container.data = rlcf->container.data;
     f->part_size = rlcf->part_size;
     f->upload_expires = rlcf->upload_expires;
+    f->authorize_until = rlcf->upload_authorize
+                         ? f->now + rlcf->upload_authorize : 0;
     f->manifest_max = rlcf->manifest_max;
     f->delete_allowed = ngx_http_registry_switched(r, rlcf->delete,
                                                    "registry_delete", 0);
@@ -255,6 +259,10 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     }
 
     reg_flow_start(f);
+
+    if (f->foreign && !ngx_http_registry_access_by_state(r)) {
+        ngx_http_registry_access_foreign(r, f->foreign);
+    }
 
     return f->step ? NGX_OK : NGX_ERROR;
 }
@@ -321,9 +329,11 @@ ngx_http_registry_drive(ngx_http_request_t *r)
             && !ngx_http_registry_container_ready(r)
             && ctx->container.step == reg_container_steps)
         {
-            /* this call waits until the container is known to be there */
+            /*
+             * These calls wait until the container is known to be there; a
+             * row is not asked for them twice.
+             */
 
-            ctx->operation.asked = 0;
             ctx->flow = &ctx->container;
             continue;
         }
@@ -354,7 +364,8 @@ ngx_http_registry_drive(ngx_http_request_t *r)
                     || ctx->operation.calls[0].stale)
                 {
                     ctx->flow = &ctx->operation;
-                    continue;
+                    rc = ngx_http_registry_calls_start(r);
+                    break;
                 }
 
                 ctx->operation.answer = ctx->flow->answer;

@@ -4,10 +4,6 @@
 
 #include "ngx_http_registry_module.h"
 
-#include <openssl/hmac.h>
-
-
-#define NGX_HTTP_REGISTRY_KEY_MAX   4096
 
 /* RGW takes 5 GiB in one PUT; smaller parts than 1 MiB are many */
 #define NGX_HTTP_REGISTRY_PART_MIN  ((off_t) 1024 * 1024)
@@ -33,6 +29,7 @@ static char *ngx_http_registry_set_external_url(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_registry_account(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
+static ngx_int_t ngx_http_registry_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
 
 
@@ -115,6 +112,20 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, upload_expires),
       NULL },
 
+    { ngx_string("registry_upload_authorize"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_authorize,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_secret_file"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, secret_file),
+      NULL },
+
     { ngx_string("registry_cache"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_registry_set_cache,
@@ -184,7 +195,7 @@ static ngx_command_t  ngx_http_registry_commands[] = {
 
 static ngx_http_module_t  ngx_http_registry_module_ctx = {
     ngx_http_registry_add_variables,       /* preconfiguration */
-    ngx_http_registry_filters_init,        /* postconfiguration */
+    ngx_http_registry_init,                /* postconfiguration */
 
     ngx_http_registry_create_main_conf,    /* create main configuration */
     NULL,                                  /* init main configuration */
@@ -266,8 +277,11 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->host, auth_url, user, key_file, container = { 0, NULL };
+     *     conf->secret_file = { 0, NULL };
      *     conf->account = NULL;
      *     conf->container_bit = 0;
+     *     conf->secrets = NULL;
+     *     conf->nsecrets = 0;
      */
 
     conf->upstream = ngx_http_registry_upstream_defaults;
@@ -285,6 +299,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->manifest_max = NGX_CONF_UNSET_SIZE;
     conf->part_size = NGX_CONF_UNSET;
     conf->upload_expires = NGX_CONF_UNSET;
+    conf->upload_authorize = NGX_CONF_UNSET;
 
     conf->ssl_verify = NGX_CONF_UNSET;
     conf->cache_zone = NGX_CONF_UNSET_PTR;
@@ -445,6 +460,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->user, prev->user, "");
     ngx_conf_merge_str_value(conf->key_file, prev->key_file, "");
     ngx_conf_merge_str_value(conf->container, prev->container, "");
+    ngx_conf_merge_str_value(conf->secret_file, prev->secret_file, "");
     ngx_conf_merge_ptr_value(conf->external_url, prev->external_url, NULL);
     ngx_conf_merge_ptr_value(conf->delete, prev->delete, NULL);
     ngx_conf_merge_ptr_value(conf->read_only, prev->read_only, NULL);
@@ -454,6 +470,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                              NGX_HTTP_REGISTRY_PART_MAX);
     ngx_conf_merge_value(conf->upload_expires, prev->upload_expires,
                          7 * 24 * 60 * 60);
+    ngx_conf_merge_value(conf->upload_authorize, prev->upload_authorize, 0);
 
     ngx_conf_merge_str_value(conf->ssl_trusted, prev->ssl_trusted, "");
     ngx_conf_merge_str_value(conf->ssl_name, prev->ssl_name, "");
@@ -530,6 +547,12 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                            "\"registry_upload_expires\" must be 60 seconds or"
                            " more: a push in progress would lose its parts");
         return NGX_CONF_ERROR;
+    }
+
+    if (conf->upload_authorize && clcf->satisfy != NGX_HTTP_SATISFY_ANY) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"registry_upload_authorize\" changes nothing"
+                           " without \"satisfy any\"");
     }
 
     if (clcf->alias) {
@@ -671,84 +694,14 @@ ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* never tells what it read */
-
-static char *
-ngx_http_registry_read_key(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *key)
-{
-    ssize_t      n;
-    u_char       text[NGX_HTTP_REGISTRY_KEY_MAX + 1];
-    ngx_fd_t     fd;
-    const char  *why;
-    struct stat  st;
-
-    if (ngx_conf_full_name(cf->cycle, name, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    /* a FIFO must not hold up the start */
-
-    fd = open((char *) name->data, O_RDONLY|O_NONBLOCK|O_CLOEXEC);
-
-    if (fd == -1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"registry_auth_key_file\" \"%V\" cannot be"
-                           " opened", name);
-        return NGX_CONF_ERROR;
-    }
-
-    n = 0;
-
-    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
-        why = "is not a regular file";
-
-    } else if (st.st_mode & (S_IRWXG|S_IRWXO)) {
-        why = "is open to others than its owner: chmod 600 mends it";
-
-    } else {
-        n = read(fd, text, sizeof(text));
-
-        while (n > 0 && (text[n - 1] == LF || text[n - 1] == CR)) {
-            n--;
-        }
-
-        why = (n <= 0) ? "is empty"
-              : (n > NGX_HTTP_REGISTRY_KEY_MAX) ? "is no key: over 4096 bytes"
-              : NULL;
-    }
-
-    (void) close(fd);
-
-    if (why) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_auth_key_file\" \"%V\" %s", name, why);
-        return NGX_CONF_ERROR;
-    }
-
-    key->len = n;
-    key->data = ngx_pnalloc(cf->pool, n);
-    if (key->data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memcpy(key->data, text, n);
-    ngx_explicit_memzero(text, sizeof(text));
-
-    return NGX_CONF_OK;
-}
-
-
 static char *
 ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
 {
     u_char                          *p;
-    unsigned                         size;
     ngx_str_t                        key;
     ngx_uint_t                       i;
     ngx_http_registry_account_t     *account, **accounts;
     ngx_http_registry_main_conf_t   *rmcf;
-
-    static const char  purpose[] = "registry upload state";
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
 
@@ -762,17 +715,10 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_registry_read_key(cf, &conf->key_file, &key)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    /* all nodes with the same key of the account can continue an upload */
-
-    if (HMAC(EVP_sha256(), key.data, (int) key.len, (u_char *) purpose,
-             sizeof(purpose) - 1, conf->secret, &size)
-        == NULL)
+    if (ngx_http_registry_key_read(cf, "registry_auth_key_file",
+                                   &conf->key_file, &key)
+        != NGX_OK
+        || ngx_http_registry_key_secrets(cf, conf, &key) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -832,6 +778,17 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
     conf->account = account;
 
     return ngx_http_registry_token_zone(cf, account);
+}
+
+
+static ngx_int_t
+ngx_http_registry_init(ngx_conf_t *cf)
+{
+    if (ngx_http_registry_filters_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_registry_access_init(cf);
 }
 
 

@@ -36,6 +36,7 @@ typedef struct {
     ngx_str_t                      auth_url;
     ngx_str_t                      user;
     ngx_str_t                      key_file;
+    ngx_str_t                      secret_file;
     ngx_str_t                      container;
     ngx_http_complex_value_t      *external_url;
     ngx_http_complex_value_t      *delete;      /* NULL: off */
@@ -43,6 +44,7 @@ typedef struct {
     size_t                         manifest_max;
     off_t                          part_size;
     time_t                         upload_expires;
+    time_t                         upload_authorize;    /* 0: off */
 
     ngx_http_registry_account_t   *account;
     ngx_uint_t                     container_bit;
@@ -55,7 +57,8 @@ typedef struct {
     ngx_shm_zone_t                *cache_zone;      /* NULL: off */
     ngx_msec_t                     cache_valid;
     ngx_flag_t                     cache_use_stale;
-    u_char                         secret[REG_SESSION_SECRET];
+    u_char                        *secrets;     /* the first one signs */
+    ngx_uint_t                     nsecrets;
 } ngx_http_registry_loc_conf_t;
 
 
@@ -206,6 +209,26 @@ void ngx_http_registry_feed_begin(ngx_http_request_t *sr,
     ngx_http_registry_call_t *rc, off_t *length);
 void ngx_http_registry_feed_end(ngx_http_request_t *sr,
     ngx_http_registry_call_t *rc);
+
+/*
+ * key.c: files with keys, which nobody but their owner may open.  secrets()
+ * makes conf->secrets of registry_secret_file, or of the storage's key.
+ */
+ngx_int_t ngx_http_registry_key_read(ngx_conf_t *cf, const char *directive,
+    ngx_str_t *name, ngx_str_t *key);
+ngx_int_t ngx_http_registry_key_secrets(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_str_t *storage_key);
+
+/*
+ * access.c: a signed Location that authorises, and is hidden from the logs.
+ * by_state() tells whether it is looked at here; foreign() logs who signed.
+ */
+ngx_int_t ngx_http_registry_access_init(ngx_conf_t *cf);
+char *ngx_http_registry_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_uint_t ngx_http_registry_access_by_state(ngx_http_request_t *r);
+void ngx_http_registry_access_foreign(ngx_http_request_t *r,
+    const unsigned char *key_id);
 
 /* answer.c */
 ngx_int_t ngx_http_registry_answer(ngx_http_request_t *r);

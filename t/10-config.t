@@ -19,6 +19,15 @@ RegistryNginx::write_file("$dir/newline.key", "\n", 0600);
 RegistryNginx::write_file("$dir/large.key", 'large-secret' x 400, 0600);
 RegistryNginx::write_file("$dir/other.key", "$ENV{RGW_SECRET_KEY}\n", 0400);
 mkdir "$dir/folder", 0700;
+RegistryNginx::write_file("$dir/short.secret", 'x' x 40 . "\n" . 'y' x 31,
+    0600);
+RegistryNginx::write_file("$dir/blank.secret", 'x' x 40 . "\n\n" . 'x' x 40,
+    0600);
+RegistryNginx::write_file("$dir/open.secret", 'open-secret' x 4, 0640);
+RegistryNginx::write_file("$dir/nine.secret",
+    join('', map { "$_" x 32 . "\n" } 1 .. 9), 0600);
+RegistryNginx::write_file("$dir/eight.secret",
+    join('', map { "$_" x 32 . "\r\n" } 1 .. 8), 0600);
 
 plan('no_plan');
 run_tests();
@@ -346,6 +355,8 @@ RegistryNginx::location('client_max_body_size 5m;',
     registry_auth_key_file => "$RegistryNginx::dir/other.key",
     registry_delete => 'on', registry_max_manifest_size => '1m',
     registry_part_size => '1m', registry_upload_expires => '60s',
+    registry_upload_authorize => '1h', satisfy => 'any',
+    registry_secret_file => "$RegistryNginx::dir/eight.secret",
     registry_connect_timeout => '5s',
     registry_send_timeout => '5s', registry_read_timeout => '500ms')
 --- request
@@ -439,3 +450,101 @@ RegistryNginx::location('', registry_pass => 'https://rgw',
 /nonexistent/ca.pem
 --- no_error_log
 [alert]
+
+=== TEST 44: registry_secret_file that is not there
+--- config eval
+RegistryNginx::location('', registry_secret_file => "$RegistryNginx::dir/none.secret")
+--- must_die
+--- error_log
+[emerg]
+"registry_secret_file" "
+/none.secret" cannot be opened
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 45: registry_secret_file that others can read
+--- config eval
+RegistryNginx::location('', registry_secret_file => "$RegistryNginx::dir/open.secret")
+--- must_die
+--- error_log
+[emerg]
+"registry_secret_file" "
+/open.secret" is open to others than its owner
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 46: registry_secret_file with a short secret
+--- config eval
+RegistryNginx::location('', registry_secret_file => "$RegistryNginx::dir/short.secret")
+--- must_die
+--- error_log
+[emerg]
+/short.secret": line 2 is shorter than 32 characters
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 47: registry_secret_file with an empty line
+--- config eval
+RegistryNginx::location('', registry_secret_file => "$RegistryNginx::dir/blank.secret")
+--- must_die
+--- error_log
+[emerg]
+/blank.secret": line 2 is shorter than 32 characters
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 48: registry_secret_file with nine secrets
+--- config eval
+RegistryNginx::location('', registry_secret_file => "$RegistryNginx::dir/nine.secret")
+--- must_die
+--- error_log
+[emerg]
+/nine.secret": line 9 is the ninth
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 49: registry_upload_authorize that is no time
+--- config eval
+RegistryNginx::location('', registry_upload_authorize => 'on')
+--- must_die
+--- error_log
+[emerg]
+"registry_upload_authorize" wants "off" or a time as "1h", not "on"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 50: registry_upload_authorize of no time
+--- config eval
+RegistryNginx::location('', registry_upload_authorize => '0')
+--- must_die
+--- error_log
+[emerg]
+"registry_upload_authorize" wants "off" or a time as "1h", not "0"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 51: registry_upload_authorize twice
+--- config eval
+RegistryNginx::location('', registry_upload_authorize => "1h;\nregistry_upload_authorize off")
+--- must_die
+--- error_log
+[emerg]
+"registry_upload_authorize" directive is duplicate
+--- no_error_log
+-secret
+[alert]
+[crit]

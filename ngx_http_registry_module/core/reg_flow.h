@@ -135,15 +135,16 @@ struct reg_flow_s {
 
     /* the configuration */
 
-    const unsigned char *secret;        /* REG_SESSION_SECRET bytes */
+    const unsigned char *secret;        /* the first one signs, all verify */
+    unsigned            nsecrets;
     reg_str_t           container;
     reg_str_t           external_url;   /* before each Location; or empty */
     int64_t             part_size;      /* the largest single PUT */
     int64_t             upload_expires; /* seconds */
+    int64_t             authorize_until;    /* an upload's Location does */
     size_t              manifest_max;
     unsigned            delete_allowed:1;
     unsigned            read_only:1;
-    unsigned            authorize_later:1;  /* an upload's Location does */
 
     /* what a fed body was, set by who runs the flow */
 
@@ -153,6 +154,10 @@ struct reg_flow_s {
     unsigned            fed_to_end:1;   /* of the body */
     unsigned            cut:1;          /* the part is full, there is more */
     unsigned            refused:1;      /* hash != expected */
+
+    /* which secret signed _state, when it is none of ours; else NULL */
+
+    const unsigned char *foreign;
 
     /* the flow itself */
 

@@ -6,15 +6,13 @@
 #include <openssl/hmac.h>
 
 
-#define KEY_SIZE      4
 #define MAC_SIZE      32
-#define FRONT_SIZE    (KEY_SIZE + MAC_SIZE)
+#define FRONT_SIZE    (REG_SESSION_KEY_ID + MAC_SIZE)
 
 #define VERSION       2
-#define AUTHORIZED    1
 
-/* version, flags, offset, expires, nparts, tip, tip_start, small, chain */
-#define HEAD_SIZE     (1 + 1 + 8 + 8 + 4 + 8 + 8 + 1 + 32)
+/* version, offset, expires, authorized, nparts, tip, tip_start, small, chain */
+#define HEAD_SIZE     (1 + 8 + 8 + 8 + 4 + 8 + 8 + 1 + 32)
 
 /* each hash behind a byte that says how long it is */
 #define PAYLOAD_MAX   (HEAD_SIZE + 2 * (1 + REG_HASH_STATE_MAX))
@@ -24,7 +22,6 @@
 
 static unsigned char *put(unsigned char *p, uint64_t n, unsigned size);
 static uint64_t get(const unsigned char **p, unsigned size);
-static void key_id(unsigned char *id, const unsigned char *secret);
 static int sign(unsigned char *mac, const unsigned char *secret,
     const reg_str_t *name, const reg_str_t *id, const unsigned char *payload,
     size_t len);
@@ -150,9 +147,9 @@ reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
     p = raw + FRONT_SIZE;
 
     p = put(p, VERSION, 1);
-    p = put(p, s->authorized ? AUTHORIZED : 0, 1);
     p = put(p, (uint64_t) s->offset, 8);
     p = put(p, (uint64_t) s->expires, 8);
+    p = put(p, (uint64_t) s->authorized, 8);
     p = put(p, s->nparts, 4);
     p = put(p, s->tip, 8);
     p = put(p, (uint64_t) s->tip_start, 8);
@@ -164,9 +161,9 @@ reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
     p = save(p, &s->hash, s->hashed);
     p = save(p, &s->other, s->hashed && s->other.alg != REG_SHA256);
 
-    key_id(raw, secret);
+    reg_session_key_id(raw, secret);
 
-    if (!sign(raw + KEY_SIZE, secret, name, id, raw + FRONT_SIZE,
+    if (!sign(raw + REG_SESSION_KEY_ID, secret, name, id, raw + FRONT_SIZE,
               (size_t) (p - raw) - FRONT_SIZE))
     {
         return none;
@@ -229,7 +226,8 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
     const reg_str_t *text)
 {
     size_t                len;
-    unsigned char         mac[MAC_SIZE], key[KEY_SIZE], *raw;
+    unsigned char         mac[MAC_SIZE], *raw;
+    unsigned char         ours[REG_SESSION_KEY_ID];
     reg_session_rc_t      rc;
     const unsigned char  *p, *end;
 
@@ -241,9 +239,10 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
         return rc;
     }
 
-    key_id(key, secret);
+    reg_session_key_id(ours, secret);
+    memcpy(s->key_id, raw, REG_SESSION_KEY_ID);
 
-    if (memcmp(key, raw, KEY_SIZE) != 0) {
+    if (memcmp(ours, raw, REG_SESSION_KEY_ID) != 0) {
         return REG_SESSION_FOREIGN;
     }
 
@@ -251,7 +250,7 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
     end = raw + len;
 
     if (!sign(mac, secret, name, id, p, (size_t) (end - p))
-        || CRYPTO_memcmp(mac, raw + KEY_SIZE, MAC_SIZE) != 0)
+        || CRYPTO_memcmp(mac, raw + REG_SESSION_KEY_ID, MAC_SIZE) != 0)
     {
         return REG_SESSION_FORGED;
     }
@@ -260,9 +259,9 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
         return REG_SESSION_MALFORMED;
     }
 
-    s->authorized = (get(&p, 1) & AUTHORIZED) != 0;
     s->offset = (int64_t) get(&p, 8);
     s->expires = (int64_t) get(&p, 8);
+    s->authorized = (int64_t) get(&p, 8);
     s->nparts = (uint32_t) get(&p, 4);
     s->tip = get(&p, 8);
     s->tip_start = (int64_t) get(&p, 8);
@@ -287,18 +286,30 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
 
 reg_session_rc_t
 reg_session_read(reg_arena_t *arena, reg_session_t *s,
-    const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
-    const reg_str_t *args)
+    const unsigned char *secrets, unsigned nsecrets, const reg_str_t *name,
+    const reg_str_t *id, const reg_str_t *args)
 {
-    reg_str_t  text;
+    unsigned          i;
+    reg_str_t         text;
+    reg_session_rc_t  rc;
 
     reg_session_init(s);
 
     switch (reg_query_get(arena, args, "_state", &text)) {
 
     case REG_OK:
-        return text.data == NULL ? REG_SESSION_NONE
-               : reg_session_decode(arena, s, secret, name, id, &text);
+        rc = REG_SESSION_NONE;
+
+        for (i = 0; text.data && i < nsecrets; i++) {
+            rc = reg_session_decode(arena, s, secrets + i * REG_SESSION_SECRET,
+                                    name, id, &text);
+
+            if (rc != REG_SESSION_FOREIGN) {
+                break;
+            }
+        }
+
+        return rc;
 
     case REG_NOMEM:
         return REG_SESSION_NOMEM;
@@ -312,28 +323,19 @@ reg_session_read(reg_arena_t *arena, reg_session_t *s,
 const char *
 reg_session_text(reg_session_rc_t rc)
 {
-    switch (rc) {
-
-    case REG_SESSION_FOREIGN:
-        return "_state was signed with another secret: all nodes need the"
-               " same one";
-
-    case REG_SESSION_FORGED:
-        return "_state was not signed for this upload here";
-
-    default:
-        return "_state is malformed";
-    }
+    return rc == REG_SESSION_FORGED
+           ? "_state was not signed for this upload here"
+           : "_state is malformed";
 }
 
 
-static void
-key_id(unsigned char *id, const unsigned char *secret)
+void
+reg_session_key_id(unsigned char *key_id, const unsigned char *secret)
 {
     reg_digest_t  d;
 
     reg_digest_of(&d, REG_SHA256, secret, REG_SESSION_SECRET);
-    memcpy(id, d.raw, KEY_SIZE);
+    memcpy(key_id, d.raw, REG_SESSION_KEY_ID);
 }
 
 

@@ -13,11 +13,14 @@
 
 
 #define REG_SESSION_SECRET  32
+#define REG_SESSION_KEY_ID  4
 
 
 typedef struct {
     int64_t         offset;             /* bytes that the store has */
     int64_t         expires;            /* Unix seconds; 0: never */
+    int64_t         authorized;         /* whoever holds it may go on, until
+                                           then; 0: nobody */
 
     /* the parts: how many, the last one, and what all of them are */
 
@@ -33,7 +36,10 @@ typedef struct {
     reg_hash_t      other;
 
     unsigned        hashed:1;
-    unsigned        authorized:1;       /* whoever holds it may go on */
+
+    /* which secret signed it, also when that is not ours */
+
+    unsigned char   key_id[REG_SESSION_KEY_ID];
 } reg_session_t;
 
 
@@ -65,7 +71,8 @@ void reg_session_hash(reg_session_t *s, const void *data, size_t len);
  * base64url(key id || HMAC-SHA256 || payload), bound to repository and
  * upload id.  The key id says which secret signed, and nothing of it.
  * Decoding compares the HMAC in constant time before it reads the payload.
- * read() takes the value of _state out of a query string.
+ * read() takes the value of _state out of a query string, and knows several
+ * secrets, one after the other in memory.
  */
 reg_str_t reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
     const unsigned char *secret, const reg_str_t *name, const reg_str_t *id);
@@ -73,8 +80,11 @@ reg_session_rc_t reg_session_decode(reg_arena_t *arena, reg_session_t *s,
     const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
     const reg_str_t *text);
 reg_session_rc_t reg_session_read(reg_arena_t *arena, reg_session_t *s,
-    const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
-    const reg_str_t *args);
+    const unsigned char *secrets, unsigned nsecrets, const reg_str_t *name,
+    const reg_str_t *id, const reg_str_t *args);
+
+/* tells secrets apart, and nothing of them */
+void reg_session_key_id(unsigned char *key_id, const unsigned char *secret);
 
 /* for people, about any but REG_SESSION_GOOD */
 const char *reg_session_text(reg_session_rc_t rc);

@@ -27,6 +27,8 @@ typedef struct {
     unsigned        listed:1;           /* parts[] is what the store has */
     unsigned        part_deleted:1;     /* the only one */
 
+    unsigned char   foreign[REG_SESSION_KEY_ID];
+
     reg_part_t     *parts;
     uint32_t        nparts;
     uint32_t        parts_room;

@@ -84,8 +84,8 @@ reg_upload_steps(reg_flow_t *f)
 
     u->id = f->route.reference;
 
-    rc = reg_session_read(f->arena, &u->session, f->secret, &f->route.name,
-                          &u->id, &f->args);
+    rc = reg_session_read(f->arena, &u->session, f->secret, f->nsecrets,
+                          &f->route.name, &u->id, &f->args);
 
     u->known = (rc == REG_SESSION_GOOD);
 
@@ -94,7 +94,14 @@ reg_upload_steps(reg_flow_t *f)
         return reg_refused;
     }
 
-    if (!u->known && rc != REG_SESSION_NONE) {
+    if (rc == REG_SESSION_FOREIGN) {
+
+        /* not trusted: what the store has is listed, and read again */
+
+        memcpy(u->foreign, u->session.key_id, REG_SESSION_KEY_ID);
+        f->foreign = u->foreign;
+
+    } else if (!u->known && rc != REG_SESSION_NONE) {
         reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID, reg_session_text(rc));
         return reg_refused;
     }
@@ -157,7 +164,7 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
 
     u->known = 1;
     u->hash = u->session.hash;
-    u->session.authorized = f->authorize_later;
+    u->session.authorized = f->authorize_until;
 
     if (f->now) {
         u->session.expires = f->now + f->upload_expires;
@@ -572,9 +579,15 @@ reg_upload_judge_listed(reg_flow_t *f)
         reg_session_add(&found, u->parts[i].size, &u->parts[i].etag);
     }
 
-    /* finished, cancelled or expired; an upload may begin without parts */
+    /*
+     * Finished, cancelled or expired; an upload may begin without parts, at
+     * a node with another secret, too.
+     */
 
-    if (u->nparts == 0 && (!u->known || u->session.nparts > 0)) {
+    if (u->nparts == 0
+        && (!u->known || u->session.nparts > 0)
+        && (f->foreign == NULL || f->body_length == 0))
+    {
         return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
     }
 

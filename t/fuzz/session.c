@@ -71,7 +71,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s = fuzz_str(data, size);
     fuzz_assert(reg_session_decode(arena, &session, secret, &name, &id, &s)
                 != REG_SESSION_GOOD);
-    (void) reg_session_read(arena, &session, secret, &name, &id, &s);
+    (void) reg_session_read(arena, &session, secret, 1, &name, &id, &s);
 
     s.data = (unsigned char *) text;
     s.len = sign(text, data, size);

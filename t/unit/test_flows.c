@@ -340,6 +340,7 @@ run(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
     f->arena = &arena->arena;
     f->method = method;
     f->secret = secret;
+    f->nsecrets = 1;
     f->container.data = (unsigned char *) "c";
     f->container.len = 1;
     f->part_size = 1 << 20;

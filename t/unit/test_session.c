@@ -126,12 +126,13 @@ static void
 test_refusals(void)
 {
     size_t         left;
-    reg_str_t      text, args, bad = reg_string("forged");
+    reg_str_t      text, args, query, bad = reg_string("forged");
     reg_str_t      app2 = reg_string("team/app2");
     reg_str_t      id2 = reg_string("00000000-0000-4000-8000-000000000001");
     reg_buf_t      b;
     tap_arena_t    arena;
     reg_session_t  in, out;
+    unsigned char  two[2 * REG_SESSION_SECRET], key_id[REG_SESSION_KEY_ID];
 
     tap_arena_init(&arena, (size_t) -1);
     fill(&in, REG_SHA256, 100);
@@ -149,20 +150,35 @@ test_refusals(void)
     reg_buf_init(&b, &arena.arena, 16);
     reg_buf_text(&b, "digest=x&_state=");
     reg_buf_add_str(&b, &text);
-    args = reg_buf_str(&b);
+    query = reg_buf_str(&b);
+    args = query;
 
-    ok(reg_session_read(&arena.arena, &out, secret, &name, &id, &args)
+    ok(reg_session_read(&arena.arena, &out, secret, 1, &name, &id, &args)
        == REG_SESSION_GOOD && same(&in, &out), "out of a query", 0);
 
     args.len = 8;
-    ok(reg_session_read(&arena.arena, &out, secret, &name, &id, &args)
+    ok(reg_session_read(&arena.arena, &out, secret, 1, &name, &id, &args)
        == REG_SESSION_NONE && out.offset == 0 && out.hashed,
        "a query without it", 0);
 
     args.data = (unsigned char *) "_state=a&_state=b";
     args.len = 17;
-    ok(reg_session_read(&arena.arena, &out, secret, &name, &id, &args)
+    ok(reg_session_read(&arena.arena, &out, secret, 1, &name, &id, &args)
        == REG_SESSION_MALFORMED, "a query with two", 0);
+
+    /* the first one signs, all verify */
+
+    memcpy(two, other, REG_SESSION_SECRET);
+    memcpy(two + REG_SESSION_SECRET, secret, REG_SESSION_SECRET);
+    args.data = query.data;
+    args.len = query.len;
+
+    ok(reg_session_read(&arena.arena, &out, two, 2, &name, &id, &args)
+       == REG_SESSION_GOOD && same(&in, &out), "the second secret", 0);
+    ok(reg_session_read(&arena.arena, &out, two, 1, &name, &id, &args)
+       == REG_SESSION_FOREIGN && out.offset == 0, "neither of them", 0);
+    reg_session_key_id(key_id, secret);
+    ok(memcmp(out.key_id, key_id, sizeof(key_id)) == 0, "who signed", 0);
 
     for (left = 0; left < 2; left++) {
         arena.left = left;

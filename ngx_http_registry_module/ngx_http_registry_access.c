@@ -1,0 +1,272 @@
+/*
+ * A signed Location that authorises the requests of its upload: beside
+ * "satisfy any" it stands for the password of the request that began the
+ * upload.  It is then a credential, and hidden from the logs.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+#define ngx_http_registry_hidden  "_state=*"
+
+
+static ngx_int_t ngx_http_registry_access_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_hide_early(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_hide_late(ngx_http_request_t *r);
+
+
+char *
+ngx_http_registry_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    time_t                         seconds;
+    ngx_str_t                     *value;
+
+    if (rlcf->upload_authorize != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->upload_authorize = 0;
+        return NGX_CONF_OK;
+    }
+
+    seconds = ngx_parse_time(&value[1], 1);
+
+    if (seconds == (time_t) NGX_ERROR || seconds < 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_upload_authorize\" wants \"off\" or a"
+                           " time as \"1h\", not \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->upload_authorize = seconds;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_uint_t
+ngx_http_registry_access_by_state(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return rlcf->account
+           && rlcf->upload_authorize
+           && clcf->satisfy == NGX_HTTP_SATISFY_ANY
+           && (r->method & (NGX_HTTP_PATCH|NGX_HTTP_PUT|NGX_HTTP_GET
+                            |NGX_HTTP_HEAD|NGX_HTTP_DELETE));
+}
+
+
+void
+ngx_http_registry_access_foreign(ngx_http_request_t *r,
+    const unsigned char *key_id)
+{
+    u_char                         theirs[2 * REG_SESSION_KEY_ID];
+    u_char                         ours[2 * REG_SESSION_KEY_ID];
+    u_char                         id[REG_SESSION_KEY_ID];
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    reg_session_key_id(id, rlcf->secrets);
+
+    (void) ngx_hex_dump(ours, id, REG_SESSION_KEY_ID);
+    (void) ngx_hex_dump(theirs, (u_char *) key_id, REG_SESSION_KEY_ID);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "registry: _state was signed by another secret"
+                  " (key id %*s, ours is %*s): set the same"
+                  " registry_secret_file on all nodes",
+                  sizeof(theirs), theirs, sizeof(ours), ours);
+}
+
+
+/*
+ * NGX_OK for exactly what was allowed; NGX_DECLINED leaves it to the others,
+ * and never opens or closes anything by itself.
+ */
+
+static ngx_int_t
+ngx_http_registry_access_handler(ngx_http_request_t *r)
+{
+    reg_str_t                      uri, args, detail;
+    reg_error_t                    e;
+    reg_arena_t                    arena;
+    reg_route_t                    route;
+    reg_session_t                  session;
+    reg_session_rc_t               rc;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    if (r->args.len == 0 || !ngx_http_registry_access_by_state(r)) {
+        return NGX_DECLINED;
+    }
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    arena.alloc = (void *(*)(void *, size_t)) ngx_palloc;
+    arena.ctx = r->pool;
+
+    uri.len = r->uri.len;
+    uri.data = r->uri.data;
+    args.len = r->args.len;
+    args.data = r->args.data;
+
+    if (reg_route_parse(&uri, &route, &e, &detail) != REG_OK
+        || route.kind != REG_ROUTE_UPLOAD)
+    {
+        return NGX_DECLINED;
+    }
+
+    rc = reg_session_read(&arena, &session, rlcf->secrets, rlcf->nsecrets,
+                          &route.name, &route.reference, &args);
+
+    if (rc == REG_SESSION_FOREIGN) {
+        ngx_http_registry_access_foreign(r, session.key_id);
+    }
+
+    return rc == REG_SESSION_GOOD && session.authorized > ngx_time()
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* "s" becomes a copy without the value of its _state */
+
+static ngx_int_t
+ngx_http_registry_hide(ngx_http_request_t *r, ngx_str_t *s)
+{
+    size_t   n;
+    u_char  *p, *last, *copy;
+
+    n = sizeof("_state=") - 1;
+    p = s->data;
+    last = p + s->len;
+
+    if (s->len < n || ngx_strnstr(p, "_state=", s->len) == NULL) {
+        return NGX_OK;
+    }
+
+    copy = ngx_pnalloc(r->pool, s->len);
+    if (copy == NULL) {
+        return NGX_ERROR;
+    }
+
+    s->data = copy;
+
+    while (p < last) {
+
+        if ((size_t) (last - p) <= n
+            || ngx_strncmp(p, "_state=", n) != 0
+            || p[n] == '&' || p[n] == ' ')
+        {
+            *copy++ = *p++;
+            continue;
+        }
+
+        copy = ngx_cpymem(copy, ngx_http_registry_hidden,
+                          sizeof(ngx_http_registry_hidden) - 1);
+
+        for (p += n; p < last && *p != '&' && *p != ' '; p++) { /* void */ }
+    }
+
+    s->len = copy - s->data;
+
+    return NGX_OK;
+}
+
+
+/* the request line stands in each message of the error log */
+
+static ngx_int_t
+ngx_http_registry_hide_early(ngx_http_request_t *r)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->account == NULL || r->args.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_registry_hide(r, &r->request_line) == NGX_OK
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/*
+ * $request_uri and $args have a meaning until the request is at its end,
+ * wherever it was redirected to.
+ */
+
+static ngx_int_t
+ngx_http_registry_hide_late(ngx_http_request_t *r)
+{
+    if (r->request_line.data == NULL
+        || ngx_strnstr(r->request_line.data, ngx_http_registry_hidden,
+                       r->request_line.len)
+           == NULL)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_http_registry_hide(r, &r->unparsed_uri) != NGX_OK
+        || ngx_http_registry_hide(r, &r->args) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_access_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_array_t                *log;
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_registry_access_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_registry_hide_early;
+
+    /* before whoever writes a log: these handlers run in order */
+
+    log = &cmcf->phases[NGX_HTTP_LOG_PHASE].handlers;
+
+    if (ngx_array_push(log) == NULL) {
+        return NGX_ERROR;
+    }
+
+    h = log->elts;
+
+    for (i = log->nelts - 1; i > 0; i--) {
+        h[i] = h[i - 1];
+    }
+
+    h[0] = ngx_http_registry_hide_late;
+
+    return NGX_OK;
+}
