@@ -229,3 +229,95 @@ reg_buf_escape(reg_buf_t *b, const reg_str_t *s, int slash)
         reg_buf_add(b, escaped, 3);
     }
 }
+
+
+void
+reg_buf_base64(reg_buf_t *b, const void *data, size_t len)
+{
+    size_t                i, n;
+    uint32_t              bits;
+    unsigned char         four[4];
+    const unsigned char  *p;
+
+    static const char  abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    p = data;
+
+    for ( /* void */ ; len; p += n, len -= n) {
+        n = len < 3 ? len : 3;
+
+        bits = (uint32_t) p[0] << 16;
+        bits |= n > 1 ? (uint32_t) p[1] << 8 : 0;
+        bits |= n > 2 ? p[2] : 0;
+
+        for (i = 0; i < 4; i++) {
+            four[i] = (unsigned char) abc[(bits >> (18 - 6 * i)) & 63];
+        }
+
+        reg_buf_add(b, four, n + 1);
+    }
+}
+
+
+static int
+base64_value(unsigned char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+
+reg_rc_t
+reg_base64_read(reg_arena_t *arena, const reg_str_t *text, reg_str_t *data)
+{
+    int       value;
+    size_t    i;
+    uint32_t  bits;
+
+    data->len = 0;
+    data->data = reg_alloc(arena, text->len + 1);
+
+    if (data->data == NULL) {
+        return REG_NOMEM;
+    }
+
+    if (text->len % 4 == 1) {
+        return REG_BAD;
+    }
+
+    bits = 0;
+
+    for (i = 0; i < text->len; i++) {
+        value = base64_value(text->data[i]);
+        if (value < 0) {
+            return REG_BAD;
+        }
+
+        bits = (bits << 6) | (uint32_t) value;
+
+        if (i % 4) {
+            data->data[data->len++] =
+                                 (unsigned char) (bits >> (6 - 2 * (i % 4)));
+        }
+    }
+
+    /* one text only for the same bytes: no bits are left over */
+
+    if (i % 4 && (bits & ((1u << (8 - 2 * (i % 4))) - 1)) != 0) {
+        return REG_BAD;
+    }
+
+    return REG_OK;
+}

@@ -84,6 +84,11 @@ unsigned char *reg_hex(unsigned char *dst, const unsigned char *src,
 /* digits only, no sign, no blanks, 0 .. INT64_MAX; -1 on anything else */
 int64_t reg_atoi64(const unsigned char *data, size_t len);
 
+/* base64url without padding: RFC 4648, section 5 */
+void reg_buf_base64(reg_buf_t *b, const void *data, size_t len);
+reg_rc_t reg_base64_read(reg_arena_t *arena, const reg_str_t *text,
+    reg_str_t *data);
+
 /*
  * RFC 3986: every byte outside of [A-Za-z0-9._~-] (and of '/' when "slash"
  * is set) is written as %XX.

@@ -82,67 +82,13 @@ reg_session_hash(reg_session_t *s, const void *data, size_t len)
 }
 
 
-static reg_str_t
-base64_write(reg_arena_t *arena, unsigned char *raw, size_t len)
-{
-    size_t          i, n;
-    uint32_t        bits;
-    reg_str_t       text = reg_null_string;
-    unsigned char  *p;
-
-    static const char  abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                               "abcdefghijklmnopqrstuvwxyz0123456789-_";
-
-    p = reg_alloc(arena, (len + 2) / 3 * 4);
-    if (p == NULL) {
-        return text;
-    }
-
-    raw[len] = 0;
-    raw[len + 1] = 0;
-
-    for (n = 0, i = 0; i < len; i += 3) {
-        bits = ((uint32_t) raw[i] << 16) | ((uint32_t) raw[i + 1] << 8)
-               | raw[i + 2];
-
-        p[n++] = (unsigned char) abc[bits >> 18];
-        p[n++] = (unsigned char) abc[(bits >> 12) & 63];
-        p[n++] = (unsigned char) abc[(bits >> 6) & 63];
-        p[n++] = (unsigned char) abc[bits & 63];
-    }
-
-    text.data = p;
-    text.len = (len * 8 + 5) / 6;
-
-    return text;
-}
-
-
-static int
-base64_value(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-
 reg_str_t
 reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
     const unsigned char *secret, const reg_str_t *name, const reg_str_t *id)
 {
+    reg_buf_t       b;
     reg_str_t       none = reg_null_string;
-    unsigned char   raw[FRONT_SIZE + PAYLOAD_MAX + 2], *p;
+    unsigned char   raw[FRONT_SIZE + PAYLOAD_MAX], *p;
 
     p = raw + FRONT_SIZE;
 
@@ -169,54 +115,10 @@ reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
         return none;
     }
 
-    return base64_write(arena, raw, (size_t) (p - raw));
-}
+    reg_buf_init(&b, arena, 2 * sizeof(raw));
+    reg_buf_base64(&b, raw, (size_t) (p - raw));
 
-
-static reg_session_rc_t
-base64_read(reg_arena_t *arena, const reg_str_t *text, unsigned char **raw,
-    size_t *len)
-{
-    int             value;
-    size_t          i, n;
-    uint32_t        bits;
-    unsigned char  *p;
-
-    if (text->len < (FRONT_SIZE + HEAD_SIZE) * 8 / 6
-        || text->len > (FRONT_SIZE + PAYLOAD_MAX) * 8 / 6 + 1)
-    {
-        return REG_SESSION_MALFORMED;
-    }
-
-    p = reg_alloc(arena, text->len);
-    if (p == NULL) {
-        return REG_SESSION_NOMEM;
-    }
-
-    for (bits = 0, n = 0, i = 0; i < text->len; i++) {
-        value = base64_value(text->data[i]);
-        if (value < 0) {
-            return REG_SESSION_MALFORMED;
-        }
-
-        bits = (bits << 6) | (uint32_t) value;
-
-        if (i % 4) {
-            p[n++] = (unsigned char) (bits >> (6 - 2 * (i % 4)));
-        }
-    }
-
-    *raw = p;
-    *len = n;
-
-    /* one text only for one state: no bits are left over */
-
-    if (i % 4 && (bits & ((1u << (8 - 2 * (i % 4))) - 1)) != 0) {
-        return REG_SESSION_MALFORMED;
-    }
-
-    return n < FRONT_SIZE + HEAD_SIZE ? REG_SESSION_MALFORMED
-                                      : REG_SESSION_GOOD;
+    return reg_buf_str(&b);
 }
 
 
@@ -225,32 +127,39 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
     const unsigned char *secret, const reg_str_t *name, const reg_str_t *id,
     const reg_str_t *text)
 {
-    size_t                len;
-    unsigned char         mac[MAC_SIZE], *raw;
-    unsigned char         ours[REG_SESSION_KEY_ID];
-    reg_session_rc_t      rc;
+    reg_rc_t              rc;
+    reg_str_t             raw;
+    unsigned char         mac[MAC_SIZE], ours[REG_SESSION_KEY_ID];
     const unsigned char  *p, *end;
 
     reg_session_init(s);
 
-    rc = base64_read(arena, text, &raw, &len);
+    if (text->len > (FRONT_SIZE + PAYLOAD_MAX) * 8 / 6 + 1) {
+        return REG_SESSION_MALFORMED;
+    }
 
-    if (rc != REG_SESSION_GOOD) {
-        return rc;
+    rc = reg_base64_read(arena, text, &raw);
+
+    if (rc == REG_NOMEM) {
+        return REG_SESSION_NOMEM;
+    }
+
+    if (rc != REG_OK || raw.len < FRONT_SIZE + HEAD_SIZE) {
+        return REG_SESSION_MALFORMED;
     }
 
     reg_session_key_id(ours, secret);
-    memcpy(s->key_id, raw, REG_SESSION_KEY_ID);
+    memcpy(s->key_id, raw.data, REG_SESSION_KEY_ID);
 
-    if (memcmp(ours, raw, REG_SESSION_KEY_ID) != 0) {
+    if (memcmp(ours, raw.data, REG_SESSION_KEY_ID) != 0) {
         return REG_SESSION_FOREIGN;
     }
 
-    p = raw + FRONT_SIZE;
-    end = raw + len;
+    p = raw.data + FRONT_SIZE;
+    end = raw.data + raw.len;
 
     if (!sign(mac, secret, name, id, p, (size_t) (end - p))
-        || CRYPTO_memcmp(mac, raw + REG_SESSION_KEY_ID, MAC_SIZE) != 0)
+        || CRYPTO_memcmp(mac, raw.data + REG_SESSION_KEY_ID, MAC_SIZE) != 0)
     {
         return REG_SESSION_FORGED;
     }
