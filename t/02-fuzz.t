@@ -29,7 +29,7 @@ for src in "$root"/t/fuzz/*.c; do
     dict=
 
     case $name in
-    json|manifest|listing) dict=-dict=$root/t/fuzz/json.dict ;;
+    json|manifest|listing|referrer) dict=-dict=$root/t/fuzz/json.dict ;;
     esac
 
     rm -rf "$found" && mkdir -p "$found" || exit 1
@@ -37,8 +37,9 @@ for src in "$root"/t/fuzz/*.c; do
     if ! $cc $flags -I "$core" -I "$root/t/fuzz" -o "$build/$name" "$src" \
            "$core/reg_base.c" "$core/reg_name.c" "$core/reg_digest.c" \
            "$core/reg_range.c" "$core/reg_query.c" "$core/reg_json.c" \
-           "$core/reg_manifest.c" "$core/reg_listing.c" "$core/reg_route.c" \
-           "$core/reg_session.c" -lyajl -lcrypto >&2
+           "$core/reg_manifest.c" "$core/reg_media.c" \
+           "$core/reg_referrer.c" "$core/reg_listing.c" \
+           "$core/reg_route.c" "$core/reg_session.c" -lyajl -lcrypto >&2
     then
         echo "not ok $count - $name: does not compile"
         status=1

@@ -34,6 +34,13 @@ typedef enum {
 } part_t;
 
 
+typedef enum {
+    PLATFORM_OS = 0,
+    PLATFORM_ARCHITECTURE,
+    PLATFORM_OTHER
+} platform_t;
+
+
 typedef struct {
     reg_arena_t       *arena;
     const reg_str_t   *body;
@@ -47,6 +54,8 @@ typedef struct {
     size_t             start;           /* of the annotations */
 
     reg_descriptor_t   descriptor;      /* the one that is being read */
+    size_t             begin;           /* of it */
+    unsigned           platform;        /* platform_t */
     unsigned           part;            /* part_t */
     unsigned           parts;           /* bits of part_t */
 
@@ -62,15 +71,21 @@ static reg_rc_t on_event(void *data, reg_json_event_t event,
     const reg_str_t *text, unsigned depth, size_t offset);
 static reg_rc_t on_top(parser_t *p, reg_json_event_t event,
     const reg_str_t *text, size_t offset);
-static reg_rc_t on_reference(parser_t *p, reg_json_event_t event);
+static reg_rc_t on_reference(parser_t *p, reg_json_event_t event,
+    size_t offset);
 static reg_rc_t on_list(parser_t *p, reg_json_event_t event);
 static reg_rc_t on_annotations(parser_t *p, reg_json_event_t event,
     size_t offset);
-static reg_rc_t on_element(parser_t *p, reg_json_event_t event);
+static reg_rc_t on_element(parser_t *p, reg_json_event_t event,
+    size_t offset);
 static reg_rc_t on_part(parser_t *p, reg_json_event_t event,
     const reg_str_t *text);
-static reg_rc_t begin_descriptor(parser_t *p);
-static reg_rc_t end_descriptor(parser_t *p);
+static reg_rc_t on_below(parser_t *p, reg_json_event_t event,
+    const reg_str_t *text, unsigned depth);
+static reg_rc_t on_alone(void *data, reg_json_event_t event,
+    const reg_str_t *text, unsigned depth, size_t offset);
+static reg_rc_t begin_descriptor(parser_t *p, size_t offset);
+static reg_rc_t end_descriptor(parser_t *p, size_t offset);
 static reg_rc_t append(parser_t *p, reg_descriptor_t **list, size_t *n,
     size_t *room);
 static reg_rc_t on_key(parser_t *p, const reg_str_t *text,
@@ -78,29 +93,6 @@ static reg_rc_t on_key(parser_t *p, const reg_str_t *text,
 static int folds_to(const reg_str_t *text, const char *name);
 static unsigned char lower(unsigned char c);
 static reg_rc_t refuse(parser_t *p, const char *why);
-
-
-static const struct {
-    reg_media_t  media;
-    reg_str_t    text;
-} medias[] = {
-    { REG_MEDIA_DOCKER_MANIFEST,
-      reg_string("application/vnd.docker.distribution.manifest.v2+json") },
-    { REG_MEDIA_DOCKER_LIST,
-      reg_string("application/vnd.docker.distribution.manifest.list.v2+json")
-    },
-    { REG_MEDIA_OCI_MANIFEST,
-      reg_string("application/vnd.oci.image.manifest.v1+json") },
-    { REG_MEDIA_OCI_INDEX,
-      reg_string("application/vnd.oci.image.index.v1+json") },
-    { REG_MEDIA_DOCKER_SCHEMA1,
-      reg_string("application/vnd.docker.distribution.manifest.v1+prettyjws")
-    },
-    { REG_MEDIA_DOCKER_SCHEMA1,
-      reg_string("application/vnd.docker.distribution.manifest.v1+json") }
-};
-
-#define NMEDIAS  (sizeof(medias) / sizeof(medias[0]))
 
 
 /* in the order of top_t */
@@ -117,61 +109,6 @@ static const char *const  parts[] = {
     "mediaType", "digest", "size", "urls", "artifactType", "annotations",
     "data", "platform"
 };
-
-
-reg_media_t
-reg_media_parse(const reg_str_t *content_type)
-{
-    size_t                i, k, len;
-    const unsigned char  *p;
-
-    p = content_type->data;
-
-    for (len = 0; len < content_type->len && p[len] != ';'; len++) {
-        /* void */
-    }
-
-    while (len && (*p == ' ' || *p == '\t')) {
-        p++;
-        len--;
-    }
-
-    while (len && (p[len - 1] == ' ' || p[len - 1] == '\t')) {
-        len--;
-    }
-
-    for (i = 0; i < NMEDIAS; i++) {
-        if (len != medias[i].text.len) {
-            continue;
-        }
-
-        for (k = 0; k < len && lower(p[k]) == medias[i].text.data[k]; k++) {
-            /* void */
-        }
-
-        if (k == len) {
-            return medias[i].media;
-        }
-    }
-
-    return REG_MEDIA_UNKNOWN;
-}
-
-
-reg_str_t
-reg_media_text(reg_media_t media)
-{
-    size_t     i;
-    reg_str_t  none = reg_null_string;
-
-    for (i = 0; i < NMEDIAS; i++) {
-        if (medias[i].media == media) {
-            return medias[i].text;
-        }
-    }
-
-    return none;
-}
 
 
 reg_rc_t
@@ -199,6 +136,34 @@ reg_manifest_parse(reg_arena_t *arena, const reg_str_t *body,
     }
 
     return check(&p, declared);
+}
+
+
+reg_rc_t
+reg_descriptor_parse(reg_arena_t *arena, const reg_str_t *text,
+    reg_descriptor_t *d, const char **why)
+{
+    parser_t        p;
+    reg_rc_t        rc;
+    reg_manifest_t  m;
+
+    memset(&p, 0, sizeof(parser_t));
+
+    p.arena = arena;
+    p.body = text;
+    p.m = &m;
+    p.why = why;
+    p.key = TOP_OTHER;
+
+    rc = reg_json_read(arena, text, on_alone, &p, why);
+
+    if (rc == REG_OK && p.descriptor.media_type.len == 0) {
+        return refuse(&p, "a descriptor has no mediaType");
+    }
+
+    *d = p.descriptor;
+
+    return rc;
 }
 
 
@@ -341,7 +306,7 @@ on_event(void *data, reg_json_event_t event, const reg_str_t *text,
     case TOP_BLOBS:
     case TOP_MANIFESTS:
         if (depth == 2) {
-            return on_element(p, event);
+            return on_element(p, event, offset);
         }
 
         level = 3;
@@ -352,11 +317,7 @@ on_event(void *data, reg_json_event_t event, const reg_str_t *text,
     }
 
     if (depth > level) {
-        if (depth == level + 1 && p->part == PART_URLS) {
-            p->descriptor.has_urls = 1;
-        }
-
-        return REG_OK;
+        return on_below(p, event, text, depth - level);
     }
 
     if (event == REG_JSON_KEY) {
@@ -410,7 +371,7 @@ on_top(parser_t *p, reg_json_event_t event, const reg_str_t *text,
 
     case TOP_CONFIG:
     case TOP_SUBJECT:
-        return on_reference(p, event);
+        return on_reference(p, event, offset);
 
     case TOP_LAYERS:
     case TOP_BLOBS:
@@ -424,14 +385,14 @@ on_top(parser_t *p, reg_json_event_t event, const reg_str_t *text,
 
 
 static reg_rc_t
-on_reference(parser_t *p, reg_json_event_t event)
+on_reference(parser_t *p, reg_json_event_t event, size_t offset)
 {
     if (event == REG_JSON_MAP) {
-        return begin_descriptor(p);
+        return begin_descriptor(p, offset);
     }
 
     if (event == REG_JSON_MAP_END) {
-        return end_descriptor(p);
+        return end_descriptor(p, offset);
     }
 
     if (p->key == TOP_CONFIG) {
@@ -496,19 +457,19 @@ on_annotations(parser_t *p, reg_json_event_t event, size_t offset)
 
 
 static reg_rc_t
-on_element(parser_t *p, reg_json_event_t event)
+on_element(parser_t *p, reg_json_event_t event, size_t offset)
 {
     reg_manifest_t  *m;
 
     if (event == REG_JSON_MAP) {
-        return begin_descriptor(p);
+        return begin_descriptor(p, offset);
     }
 
     if (event != REG_JSON_MAP_END) {
         return refuse(p, "a descriptor is not an object");
     }
 
-    if (end_descriptor(p) != REG_OK) {
+    if (end_descriptor(p, offset) != REG_OK) {
         return REG_BAD;
     }
 
@@ -584,8 +545,70 @@ on_part(parser_t *p, reg_json_event_t event, const reg_str_t *text)
 }
 
 
+/* what is "depth" deep in a part of a descriptor */
+
 static reg_rc_t
-begin_descriptor(parser_t *p)
+on_below(parser_t *p, reg_json_event_t event, const reg_str_t *text,
+    unsigned depth)
+{
+    if (depth == 1 && p->part == PART_URLS) {
+        p->descriptor.has_urls = 1;
+    }
+
+    if (depth > 1 || p->part != PART_PLATFORM) {
+        return REG_OK;
+    }
+
+    if (event == REG_JSON_KEY) {
+        p->platform = reg_str_is(text, "os") ? PLATFORM_OS
+                      : reg_str_is(text, "architecture")
+                      ? PLATFORM_ARCHITECTURE : PLATFORM_OTHER;
+
+    } else if (event == REG_JSON_STRING && p->platform == PLATFORM_OS) {
+        p->descriptor.linux_os = reg_str_is(text, "linux");
+
+    } else if (event == REG_JSON_STRING
+               && p->platform == PLATFORM_ARCHITECTURE)
+    {
+        p->descriptor.amd64 = reg_str_is(text, "amd64");
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+on_alone(void *data, reg_json_event_t event, const reg_str_t *text,
+    unsigned depth, size_t offset)
+{
+    parser_t  *p = data;
+
+    if (depth > 1) {
+        return on_below(p, event, text, depth - 1);
+    }
+
+    if (depth == 1 && event == REG_JSON_KEY) {
+        return on_key(p, text, parts, PART_OTHER, &p->part, &p->parts);
+    }
+
+    if (depth == 1) {
+        return on_part(p, event, text);
+    }
+
+    if (event == REG_JSON_MAP) {
+        return begin_descriptor(p, offset);
+    }
+
+    if (event == REG_JSON_MAP_END) {
+        return end_descriptor(p, offset);
+    }
+
+    return refuse(p, "a descriptor is not an object");
+}
+
+
+static reg_rc_t
+begin_descriptor(parser_t *p, size_t offset)
 {
     if (p->nrefs == REG_MANIFEST_REFS_MAX) {
         return refuse(p, "too many descriptors");
@@ -594,16 +617,21 @@ begin_descriptor(parser_t *p)
     p->nrefs++;
 
     memset(&p->descriptor, 0, sizeof(reg_descriptor_t));
+    p->begin = offset - 1;
     p->part = PART_OTHER;
     p->parts = 0;
+    p->platform = PLATFORM_OTHER;
 
     return REG_OK;
 }
 
 
 static reg_rc_t
-end_descriptor(parser_t *p)
+end_descriptor(parser_t *p, size_t offset)
 {
+    p->descriptor.text.data = p->body->data + p->begin;
+    p->descriptor.text.len = offset - p->begin;
+
     if (!(p->parts & 1u << PART_DIGEST)) {
         return refuse(p, "a descriptor has no digest");
     }

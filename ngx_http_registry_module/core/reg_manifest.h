@@ -9,20 +9,11 @@
 
 #include "reg_base.h"
 #include "reg_digest.h"
+#include "reg_media.h"
 
 
 /* of all references of one manifest together */
 #define REG_MANIFEST_REFS_MAX  10000
-
-
-typedef enum {
-    REG_MEDIA_UNKNOWN = 0,
-    REG_MEDIA_DOCKER_MANIFEST,
-    REG_MEDIA_DOCKER_LIST,
-    REG_MEDIA_OCI_MANIFEST,
-    REG_MEDIA_OCI_INDEX,
-    REG_MEDIA_DOCKER_SCHEMA1            /* known, and refused */
-} reg_media_t;
 
 
 typedef struct {
@@ -30,7 +21,10 @@ typedef struct {
     reg_str_t       artifact_type;
     reg_digest_t    digest;
     int64_t         size;
+    reg_str_t       text;               /* the JSON of it */
     unsigned        has_urls:1;         /* "urls" is there and not empty */
+    unsigned        linux_os:1;         /* "platform": "os" is linux, */
+    unsigned        amd64:1;            /* "architecture" is amd64 */
 } reg_descriptor_t;
 
 
@@ -52,10 +46,6 @@ typedef struct {
 } reg_manifest_t;
 
 
-/* parameters after ';' and blanks are ignored; case-insensitive */
-reg_media_t reg_media_parse(const reg_str_t *content_type);
-reg_str_t reg_media_text(reg_media_t media);
-
 /*
  * "declared" is the Content-Type of the request; REG_MEDIA_UNKNOWN means
  * that of the bytes themselves (what is read back from the store).
@@ -69,6 +59,10 @@ reg_str_t reg_media_text(reg_media_t media);
  */
 reg_rc_t reg_manifest_parse(reg_arena_t *arena, const reg_str_t *body,
     reg_media_t declared, reg_manifest_t *m, const char **why);
+
+/* one descriptor alone, with a media type; the same otherwise */
+reg_rc_t reg_descriptor_parse(reg_arena_t *arena, const reg_str_t *text,
+    reg_descriptor_t *d, const char **why);
 
 
 #endif /* _REG_MANIFEST_H_INCLUDED_ */

@@ -1,0 +1,33 @@
+/*
+ * Media types of manifests, in Content-Type, Accept and mediaType.
+ */
+
+#ifndef _REG_MEDIA_H_INCLUDED_
+#define _REG_MEDIA_H_INCLUDED_
+
+
+#include "reg_base.h"
+
+
+typedef enum {
+    REG_MEDIA_UNKNOWN = 0,
+    REG_MEDIA_DOCKER_MANIFEST,
+    REG_MEDIA_DOCKER_LIST,
+    REG_MEDIA_OCI_MANIFEST,
+    REG_MEDIA_OCI_INDEX,
+    REG_MEDIA_DOCKER_SCHEMA1            /* known, and refused */
+} reg_media_t;
+
+
+/* parameters after ';' and blanks are ignored; case-insensitive */
+reg_media_t reg_media_parse(const reg_str_t *content_type);
+reg_str_t reg_media_text(reg_media_t media);
+
+/*
+ * 1 when an Accept header names the type, or all types, or any JSON, or is
+ * not there; parameters are ignored, as by registry:2.
+ */
+int reg_media_accepted(const reg_str_t *accept, reg_media_t media);
+
+
+#endif /* _REG_MEDIA_H_INCLUDED_ */
