@@ -30,6 +30,7 @@ typedef struct {
     size_t               body;
     size_t               etag;
     size_t               object_manifest;
+    size_t               meta_digest;
 
     u_char               data[1];       /* the three, one behind another */
 } ngx_http_registry_cache_entry_t;
@@ -300,7 +301,7 @@ ngx_http_registry_cache_fetch(ngx_shm_zone_t *zone,
         return NGX_DECLINED;
     }
 
-    len = e->body + e->etag + e->object_manifest;
+    len = e->body + e->etag + e->object_manifest + e->meta_digest;
 
     p = ngx_pnalloc(pool, len + 1);
     if (p == NULL) {
@@ -320,6 +321,7 @@ ngx_http_registry_cache_fetch(ngx_shm_zone_t *zone,
     ngx_http_registry_cache_part(&reply->etag, &p, e->etag);
     ngx_http_registry_cache_part(&reply->object_manifest, &p,
                                  e->object_manifest);
+    ngx_http_registry_cache_part(&reply->meta_digest, &p, e->meta_digest);
 
     rc = (e->forever || (ngx_msec_int_t) (e->expires - ngx_current_msec) > 0)
          ? NGX_OK : NGX_HTTP_REGISTRY_CACHE_STALE;
@@ -378,7 +380,8 @@ ngx_http_registry_cache_store(ngx_shm_zone_t *zone,
     ngx_http_registry_cache_t        *cache = zone->data;
     ngx_http_registry_cache_entry_t  *e;
 
-    len = reply->body.len + reply->etag.len + reply->object_manifest.len;
+    len = reply->body.len + reply->etag.len + reply->object_manifest.len
+          + reply->meta_digest.len;
 
     /* one reply must not drive out all others */
 
@@ -416,11 +419,13 @@ ngx_http_registry_cache_store(ngx_shm_zone_t *zone,
     e->body = reply->body.len;
     e->etag = reply->etag.len;
     e->object_manifest = reply->object_manifest.len;
+    e->meta_digest = reply->meta_digest.len;
 
     p = ngx_cpymem(e->data, reply->body.data, reply->body.len);
     p = ngx_cpymem(p, reply->etag.data, reply->etag.len);
-    (void) ngx_cpymem(p, reply->object_manifest.data,
-                      reply->object_manifest.len);
+    p = ngx_cpymem(p, reply->object_manifest.data,
+                   reply->object_manifest.len);
+    (void) ngx_cpymem(p, reply->meta_digest.data, reply->meta_digest.len);
 
     ngx_rbtree_insert(&cache->shared->rbtree, &e->node);
     ngx_queue_insert_head(&cache->shared->queue, &e->queue);

@@ -86,6 +86,30 @@ ngx_http_registry_method(ngx_http_request_t *r)
 }
 
 
+/* several lines of one name are one list: RFC 9110, 5.3 */
+
+static void
+ngx_http_registry_add_line(ngx_http_request_t *r, reg_str_t *value,
+    ngx_str_t *line)
+{
+    u_char  *p;
+
+    if (value->len == 0) {
+        value->len = line->len;
+        value->data = line->data;
+        return;
+    }
+
+    p = ngx_pnalloc(r->pool, value->len + 2 + line->len);
+    if (p == NULL) {
+        return;
+    }
+
+    value->len = ngx_sprintf(p, "%*s, %V", value->len, value->data, line) - p;
+    value->data = p;
+}
+
+
 static void
 ngx_http_registry_copy_header(ngx_http_request_t *r, const char *name,
     reg_str_t *value)
@@ -114,9 +138,7 @@ ngx_http_registry_copy_header(ngx_http_request_t *r, const char *name,
         if (h[i].key.len == len
             && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
         {
-            value->len = h[i].value.len;
-            value->data = h[i].value.data;
-            return;
+            ngx_http_registry_add_line(r, value, &h[i].value);
         }
     }
 }
@@ -216,6 +238,8 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     ngx_http_registry_copy_header(r, "Content-Type", &f->content_type);
     ngx_http_registry_copy_header(r, "Content-Range", &f->content_range);
     ngx_http_registry_copy_header(r, "Range", &f->range);
+    ngx_http_registry_copy_header(r, "Accept", &f->accept);
+    ngx_http_registry_copy_header(r, "If-Match", &f->if_match);
     ngx_http_registry_copy_header(r, "If-None-Match", &f->if_none_match);
     ngx_http_registry_copy_header(r, "If-Range", &f->if_range);
 
@@ -242,6 +266,7 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f->authorize_until = rlcf->upload_authorize
                          ? f->now + rlcf->upload_authorize : 0;
     f->manifest_max = rlcf->manifest_max;
+    f->sparse = (reg_sparse_t) rlcf->sparse;
     f->delete_allowed = ngx_http_registry_switched(r, rlcf->delete,
                                                    "registry_delete", 0);
     f->read_only = ngx_http_registry_switched(r, rlcf->read_only,

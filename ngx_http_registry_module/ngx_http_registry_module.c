@@ -33,6 +33,14 @@ static ngx_int_t ngx_http_registry_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
 
 
+static ngx_conf_enum_t  ngx_http_registry_sparse[] = {
+    { ngx_string("off"), REG_SPARSE_OFF },
+    { ngx_string("index"), REG_SPARSE_INDEX },
+    { ngx_string("all"), REG_SPARSE_ALL },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_registry_commands[] = {
 
     { ngx_string("registry_pass"),
@@ -90,6 +98,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, read_only),
       NULL },
+
+    { ngx_string("registry_sparse"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, sparse),
+      &ngx_http_registry_sparse },
 
     { ngx_string("registry_max_manifest_size"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -296,6 +311,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->external_url = NGX_CONF_UNSET_PTR;
     conf->delete = NGX_CONF_UNSET_PTR;
     conf->read_only = NGX_CONF_UNSET_PTR;
+    conf->sparse = NGX_CONF_UNSET_UINT;
     conf->manifest_max = NGX_CONF_UNSET_SIZE;
     conf->part_size = NGX_CONF_UNSET;
     conf->upload_expires = NGX_CONF_UNSET;
@@ -464,6 +480,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->external_url, prev->external_url, NULL);
     ngx_conf_merge_ptr_value(conf->delete, prev->delete, NULL);
     ngx_conf_merge_ptr_value(conf->read_only, prev->read_only, NULL);
+    ngx_conf_merge_uint_value(conf->sparse, prev->sparse, REG_SPARSE_INDEX);
     ngx_conf_merge_size_value(conf->manifest_max, prev->manifest_max,
                               4 * 1024 * 1024);
     ngx_conf_merge_off_value(conf->part_size, prev->part_size,

@@ -41,6 +41,7 @@ typedef struct {
     ngx_http_complex_value_t      *external_url;
     ngx_http_complex_value_t      *delete;      /* NULL: off */
     ngx_http_complex_value_t      *read_only;
+    ngx_uint_t                     sparse;      /* reg_sparse_t */
     size_t                         manifest_max;
     off_t                          part_size;
     time_t                         upload_expires;

@@ -165,7 +165,16 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     }
 
     if (call->method == REG_PUT && !call->on_container) {
-        reg_buf_text(&out, "Content-Type: application/octet-stream" CRLF);
+        reg_buf_text(&out, "Content-Type: ");
+
+        if (call->content_type.len) {
+            reg_buf_add_str(&out, &call->content_type);
+
+        } else {
+            reg_buf_text(&out, "application/octet-stream");
+        }
+
+        reg_buf_text(&out, CRLF);
     }
 
     reg_buf_text(&out, CRLF);
@@ -351,6 +360,11 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
 
     if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
         return ngx_http_registry_keep(r, &reply->trans_id, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("X-Object-Meta-Digest")) {
+        return ngx_http_registry_keep(r, &reply->meta_digest, value,
                                       value + value_len);
     }
 

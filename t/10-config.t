@@ -289,6 +289,30 @@ RegistryNginx::location('', registry_delete => 'yes')
 [alert]
 [crit]
 
+=== TEST 80: registry_sparse of an unknown kind
+--- config eval
+RegistryNginx::location('', registry_sparse => 'on')
+--- must_die
+--- error_log
+[emerg]
+invalid value "on"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 81: registry_sparse twice
+--- config eval
+RegistryNginx::location('registry_sparse off;', registry_sparse => 'all')
+--- must_die
+--- error_log
+[emerg]
+"registry_sparse" directive is duplicate
+--- no_error_log
+-secret
+[alert]
+[crit]
+
 === TEST 22: registry_max_manifest_size that is no size
 --- config eval
 RegistryNginx::location('', registry_max_manifest_size => 'big')

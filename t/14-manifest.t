@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Digest::SHA qw(sha256_hex);
+use Digest::SHA qw(sha256_hex sha384_hex sha512_hex);
 use JSON::PP;
 use Test::More;
 
@@ -106,9 +106,10 @@ is($c->put_manifest($name, 'index', $index, $index_type)->{status}, 201,
 is($c->request('GET', "$path/index")->{headers}{'content-type'}, $index_type,
     'its type');
 
-(my $bad_index = $index) =~ s/\Q$digest\E/$none/;
-refused($c->put_manifest($name, 'bad', $bad_index, $index_type), 400,
-    'MANIFEST_BLOB_UNKNOWN', 'index of a manifest that is not there');
+(my $sparse = $index) =~ s/\Q$digest\E/$none/;
+is($c->put_manifest($name, 'index', $sparse, $index_type)->{status}, 201,
+    'PUT of an index of a manifest that is not there');
+is($c->request('GET', "$path/index")->{content}, $sparse, 'its bytes');
 
 
 # refused
@@ -160,6 +161,211 @@ is($r->{status}, 201, 'chunked');
 is(tags(), 'chunked index v1', 'no refused one made a tag');
 
 
+# a part of it, and conditions
+
+for (
+    ['bytes=0-', 206, $bytes, "bytes 0-@{[ length($bytes) - 1 ]}/"],
+    ['bytes=2-5', 206, substr($bytes, 2, 4), 'bytes 2-5/'],
+    ['bytes=-3', 206, substr($bytes, -3), undef],
+    ['bytes=100000-', 416, undef, 'bytes */'],
+    ['bytes=0-1,3-4', 200, $bytes, undef],
+    ['lines=1-2', 200, $bytes, undef],
+) {
+    my ($range, $status, $content, $told) = @$_;
+
+    my $r = $c->request('GET', "$path/v1", { headers => { Range => $range } });
+    is($r->{status}, $status, "Range: $range");
+    is($r->{content}, $content, 'its bytes') if defined $content;
+    is($r->{headers}{'content-range'}, $told . length $bytes,
+        'its Content-Range') if $told;
+    is($r->{headers}{'docker-content-digest'}, $digest, 'its digest')
+        if $status < 300;
+}
+
+is($c->request('HEAD', "$path/v1", { headers => { Range => 'bytes=0-1' } })
+    ->{status}, 200, 'HEAD knows no Range');
+is($c->request('GET', "$path/v1", { headers => {
+    Range => 'bytes=0-1', 'If-Range' => '"other"' } })->{status}, 200,
+    'If-Range of something else');
+
+for (['If-Match', "\"$digest\"", 200], ['If-Match', '*', 200],
+     ['If-Match', "\"$none\"", 412],
+     ['If-None-Match', "\"$none\", W/\"$digest\"", 304],
+     ['If-None-Match', $none, 200])
+{
+    my ($header, $value, $status) = @$_;
+
+    is($c->request($_, "$path/v1", { headers => { $header => $value } })
+        ->{status}, $status, "$_ with $header: $value") for 'GET', 'HEAD';
+}
+
+
+# Accept
+
+my $docker = 'application/vnd.docker.distribution.manifest.v2+json';
+my $list_type = 'application/vnd.docker.distribution.manifest.list.v2+json';
+
+(my $image = $bytes) =~ s/\Q$oci\E/$docker/;
+my $image_digest = 'sha256:' . sha256_hex($image);
+
+my $list = encode_json({
+    schemaVersion => 2,
+    mediaType => $list_type,
+    manifests => [ map { {
+        mediaType => $docker, size => length $image,
+        digest => $_->[0], platform => { os => $_->[1], architecture => $_->[2] },
+    } } ([$none, 'linux', 'arm64'], [$none, 'windows', 'amd64'],
+         [$image_digest, 'linux', 'amd64']) ],
+});
+
+is($c->put_manifest('accept', $_->[0], $_->[1], $_->[2])->{status}, 201,
+    "PUT of $_->[2]")
+    for ['index', $sparse, $index_type], ['list', $list, $list_type];
+$c->push_blob('accept', $_) for $config, $layer;
+$c->put_manifest('accept', 'oci', $bytes);
+$c->put_manifest('accept', 'docker', $image, $docker);
+
+sub accepts {
+    my ($reference, $accept, $status, $content) = @_;
+
+    my $test = "GET $reference, Accept: " . ($accept // 'none');
+    my %headers = (headers => { Accept => $accept });
+    my $r = $c->request('GET', "/v2/accept/manifests/$reference", \%headers);
+
+    is($r->{status}, $status, $test);
+    is($r->{content}, $content, "$test: the bytes") if $content;
+    is($c->request('HEAD', "/v2/accept/manifests/$reference", \%headers)
+        ->{status}, $status, "$test: HEAD");
+}
+
+for my $accept (undef, '*/*', 'text/html, */*;q=0.1', 'application/json') {
+    accepts('oci', $accept, 200, $bytes);
+    accepts('index', $accept, 200, $sparse);
+    accepts('list', $accept, 200, $list);
+}
+
+accepts('oci', uc $oci, 200, $bytes);
+accepts('oci', $docker, 404);
+accepts($digest, $docker, 404);
+accepts('index', $oci, 404);
+accepts('index', "$oci,$index_type;q=1", 200, $sparse);
+accepts('docker', 'text/html', 200, $image);
+accepts('list', $docker, 200, $image);
+accepts('list', 'text/html', 200, $list);
+accepts('sha256:' . sha256_hex($list), $docker, 200, $list);
+
+$r = $c->request('GET', '/v2/accept/manifests/list',
+    { headers => { Accept => $docker } });
+is("$r->{headers}{'content-type'} $r->{headers}{'docker-content-digest'}",
+    "$docker $image_digest", 'the manifest out of a list has its own digest');
+
+my $socket = $c->raw("GET /v2/accept/manifests/oci HTTP/1.1\n"
+    . "Accept: text/html\nAccept: $oci\nConnection: close\n");
+like(scalar <$socket>, qr/ 200 /, 'Accept in two lines');
+
+
+# what is not of our making
+
+my $schema1 = encode_json({ schemaVersion => 1, name => 'a', tag => 'b',
+    fsLayers => [], history => [], architecture => 'amd64' });
+refused($c->put_manifest($name, 'bad', $schema1,
+    'application/vnd.docker.distribution.manifest.v1+prettyjws'), 400,
+    'MANIFEST_INVALID', 'PUT of schema 1');
+
+my $old = 'sha256:' . sha256_hex($schema1);
+my $repository = "/files/docker/registry/v2/repositories/$name";
+my $blobs = '/files/docker/registry/v2/blobs/sha256';
+
+for ([ "$blobs/" . substr($old, 7, 2) . '/' . substr($old, 7) . '/data',
+       $schema1 ],
+     [ "$repository/_manifests/revisions/sha256/" . substr($old, 7) . '/link',
+       $old ])
+{
+    my ($object, $content) = @$_;
+    $t->store->swift('PUT', $object, { content => $content });
+}
+
+$r = $c->request('GET', "$path/$old");
+refused($r, 404, 'MANIFEST_UNKNOWN', 'GET of schema 1');
+like($r->{content}, qr/schema 1/, 'it is named');
+
+
+# bytes are kept as they are, whatever is in them
+
+my $odd = qq({"schemaVersion": 2,\n\t"mediaType":"$oci", "x-custom":{"a":[1e3]},)
+    . qq("artifactType":"application/x.y+json",)
+    . qq("config":{"mediaType":"application/vnd.oci.empty.v1+json","size":2,)
+    . qq("digest":"sha256:) . sha256_hex('{}') . qq(","data":"e30=","z":1},)
+    . qq("layers":[{"mediaType":"application/vnd.oci.image.layer.)
+    . qq(nondistributable.v1.tar+gzip","size":5,"digest":"$none","urls":)
+    . qq(["https://example.com/x"]},{"mediaType":"strange/type","size":2,)
+    . qq("digest":"sha256:) . sha256_hex('{}') . qq("}],"annotations":{}}\n );
+
+$c->push_blob($name, '{}');
+is($c->put_manifest($name, 'odd', $odd)->{status}, 201, 'an odd artifact');
+is($c->request('GET', "$path/odd")->{content}, $odd, 'byte for byte');
+$c->request('DELETE', "$path/odd");
+
+
+# other algorithms
+
+my $sha512 = 'sha512:' . sha512_hex($bytes);
+my $sha384 = 'sha384:' . sha384_hex($bytes);
+
+refused($c->request('GET', "$path/$sha512"), 404, 'MANIFEST_UNKNOWN',
+    'sha512 that nobody pushed');
+refused($c->put_manifest($name, 'sha512:' . sha512_hex('x'), $bytes), 400,
+    'DIGEST_INVALID', 'PUT with the sha512 of other bytes');
+
+for my $d ($sha512, $sha384) {
+    $r = $c->put_manifest($name, $d, $bytes);
+    is("$r->{status} $r->{headers}{'docker-content-digest'}", "201 $d",
+        "PUT by $d");
+    is($r->{headers}{location}, "$path/$d", 'its Location');
+
+    for ('GET', 'HEAD') {
+        $r = $c->request($_, "$path/$d");
+        is("$r->{status} $r->{headers}{'docker-content-digest'}",
+            "200 $d", "$_ answers in the algorithm that is asked");
+    }
+}
+
+
+# tag parameters
+
+for my $d ($digest, $sha512) {
+    my @many = map { "m$_" } 1 .. 20;
+    $r = $c->put_manifest($name, "$d?" . join('&', map { "tag=$_" } @many,
+        'm1'), $bytes);
+    is($r->{status}, 201, 'PUT with tag parameters');
+    is($r->{headers}{'oci-tag'}, join(', ', @many), 'its OCI-Tag');
+    is(tags(), join(' ', sort 'chunked', 'index', 'v1', @many),
+        'all of them are there');
+
+    for ('GET', 'HEAD') {
+        $r = $c->request($_, "$path/m20");
+        is("$r->{status} $r->{headers}{'docker-content-digest'}", "200 $d",
+            "$_ by such a tag tells the digest that it was pushed by");
+    }
+}
+
+$c->put_manifest($name, 'm20', $bytes);
+is($c->request('HEAD', "$path/m20")->{headers}{'docker-content-digest'},
+    $digest, 'a tag that was pushed again by itself tells the sha256');
+
+$c->request('DELETE', "$path/m$_") for 2 .. 20;
+
+refused($c->put_manifest($name, "$digest?tag=good&tag=-bad", $bytes), 400,
+    'TAG_INVALID', 'a bad tag parameter');
+refused($c->put_manifest($name, "$digest?tag=good&tag=%zz", $bytes), 400,
+    'TAG_INVALID', 'a malformed one');
+refused($c->put_manifest($name, 'good?tag=b', $bytes), 400, 'TAG_INVALID',
+    'tag parameters of a manifest that is pushed by tag');
+refused($c->put_manifest($name, "$digest?" . join('&',
+    map { "tag=t$_" } 1 .. 101), $bytes), 414, 'TAG_INVALID', '101 of them');
+is(tags(), 'chunked index m1 v1', 'they made no tag');
+
+
 # tags move
 
 my ($new, $new_digest) = $c->manifest($config);
@@ -175,7 +381,7 @@ is($c->request('GET', "$path/$digest")->{content}, $bytes,
 $c->put_manifest($name, $_, $bytes) for 'v2', 'v3';
 
 is($c->request('DELETE', "$path/v3")->{status}, 202, 'DELETE by tag');
-is(tags(), 'chunked index v1 v2', 'the tag is gone');
+is(tags(), 'chunked index m1 v1 v2', 'the tag is gone');
 is($c->request('GET', "$path/$digest")->{status}, 200,
     'the manifest is left');
 refused($c->request('DELETE', "$path/v3"), 404, 'MANIFEST_UNKNOWN',
@@ -190,19 +396,65 @@ refused($c->request('GET', "$path/v2"), 404, 'MANIFEST_UNKNOWN',
 refused($c->request('DELETE', "$path/$digest"), 404, 'MANIFEST_UNKNOWN',
     'DELETE by digest again');
 
+for my $d ($sha512, $sha384) {
+    refused($c->request('GET', "$path/$d"), 404, 'MANIFEST_UNKNOWN',
+        'its other digests are gone with it');
+}
+refused($c->request('GET', "$path/m1"), 404, 'MANIFEST_UNKNOWN',
+    'and a tag that was pushed by one of them');
+is_deeply([ grep { m{/revisions/} && m{@{[ substr $sha512, 7 ]}} }
+    @{ $t->store->names } ], [], 'no link of them is left');
 
-# registry_delete is off if nothing is said of it
+$c->put_manifest($name, "$sha512?tag=x", $bytes);
+is($c->request('DELETE', "$path/$sha512")->{status}, 202,
+    'DELETE by sha512');
+refused($c->request('GET', "$path/$_"), 404, 'MANIFEST_UNKNOWN', "no $_")
+    for $sha512, $digest, 'x';
 
-$t->stop;
-{
+
+# tags whose links are not as they should be
+
+$c->put_manifest($name, $_, $bytes) for 'newline', 'bare', 'other';
+$t->store->swift('PUT', "$repository/_manifests/tags/newline/current/link",
+    { content => "$digest\n" });
+$t->store->swift('DELETE', "$repository/_manifests/tags/bare/index/sha256/"
+    . substr($digest, 7) . '/link');
+$c->put_manifest($name, 'other', $new);
+
+is($c->request('DELETE', "$path/$digest")->{status}, 202, 'DELETE by digest');
+is(tags(), 'index other v1', 'all tags of the manifest are gone, no other');
+
+
+# registry_sparse
+
+sub with_directives {
+    my ($change) = @_;
+
     no warnings 'redefine';
     my $directives = \&RegistryTest::_module_directives;
     local *RegistryTest::_module_directives = sub {
-        return $directives->(@_) =~ s/registry_delete on;//r;
+        return $change->($directives->(@_));
     };
+
+    $t->stop;
     $t->start;
+    $c = $t->client;
 }
-$c = $t->client;
+
+with_directives(sub { "$_[0]\nregistry_sparse off;\n" });
+refused($c->put_manifest($name, 'sparse', $sparse, $index_type), 400,
+    'MANIFEST_BLOB_UNKNOWN', 'a sparse index with registry_sparse off');
+is($c->put_manifest($name, 'index', $index =~ s/\Q$digest\E/$new_digest/r,
+    $index_type)->{status}, 201, 'an index whose manifest is there');
+
+with_directives(sub { "$_[0]\nregistry_sparse all;\n" });
+is($c->put_manifest($name, 'sparse', $missing)->{status}, 201,
+    'an image without its layers with registry_sparse all');
+
+
+# registry_delete is off if nothing is said of it
+
+with_directives(sub { $_[0] =~ s/registry_delete on;//r });
 
 for ("$path/v1", "$path/$new_digest",
      "/v2/$name/blobs/sha256:" . sha256_hex($layer))

@@ -154,7 +154,7 @@ reg_link_read(const reg_reply_t *reply, reg_digest_t *d)
 }
 
 
-void
+reg_call_t *
 reg_link_write(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
 {
     reg_call_t  *call;
@@ -163,6 +163,8 @@ reg_link_write(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
 
     call->body = reg_digest_text(f->arena, d);
     call->failed |= (call->body.data == NULL);
+
+    return call;
 }
 
 
@@ -343,12 +345,12 @@ reg_answer_digest(reg_flow_t *f, const reg_digest_t *d, int etag)
 
 
 int
-reg_not_modified(reg_flow_t *f, const reg_digest_t *d)
+reg_etag_listed(reg_flow_t *f, const reg_str_t *list, const reg_digest_t *d)
 {
     size_t     i;
     reg_str_t  text;
 
-    if (reg_str_is(&f->if_none_match, "*")) {
+    if (reg_str_is(list, "*")) {
         return 1;
     }
 
@@ -356,11 +358,18 @@ reg_not_modified(reg_flow_t *f, const reg_digest_t *d)
 
     /* a digest holds no character of the list's grammar */
 
-    for (i = 0; text.len && i + text.len <= f->if_none_match.len; i++) {
-        if (memcmp(f->if_none_match.data + i, text.data, text.len) == 0) {
+    for (i = 0; text.len && i + text.len <= list->len; i++) {
+        if (memcmp(list->data + i, text.data, text.len) == 0) {
             return 1;
         }
     }
 
     return 0;
+}
+
+
+int
+reg_not_modified(reg_flow_t *f, const reg_digest_t *d)
+{
+    return reg_etag_listed(f, &f->if_none_match, d);
 }

@@ -2,27 +2,44 @@
  * DELETE of /v2/<name>/manifests/<reference>.
  *
  * By tag: its history goes first, the current link last.  By digest: the
- * tags that point to it, then the revision link.  The bytes stay: they are
- * garbage collection's business.
+ * tags that point to it, its entry among the referrers of its subject, then
+ * the revision links, those of its other digests too.  A push of the same
+ * manifest may come in between; so tags and entry are looked for again.  The
+ * bytes stay: they are garbage collection's business.
  */
 
 #include "reg_listing.h"
+#include "reg_manifest.h"
 #include "reg_ops.h"
 #include "reg_path.h"
 
 
-#define CURRENT  "/current/link"
+#define CURRENT    "/current/link"
+#define LINK_SIZE  71                   /* of one that says a sha256 */
+#define LISTED     1000                 /* at once */
+#define NALGS      3
 
 
 typedef struct {
     reg_str_t       tag;                /* of "name" */
     reg_str_t       name;               /* of the object */
+    size_t          at;                 /* where the current link is */
     unsigned        current:1;
+    unsigned        unsure:1;           /* has to be read */
     unsigned        doomed:1;
 } object_t;
 
 
 typedef struct {
+    reg_digest_t    data;               /* what the link says */
+    reg_str_t       etag;               /* of the link */
+    reg_digest_t    digests[NALGS];     /* of the same bytes */
+    size_t          ndigests;
+    reg_digest_t    subject;
+    unsigned        has_subject:1;
+
+    reg_str_t       index;              /* end of its index links' names */
+
     reg_str_t       prefix;             /* of all tags, or of the one */
     reg_str_t       marker;
     object_t       *objects;
@@ -34,26 +51,36 @@ typedef struct {
 
 
 static reg_todo_t refuse_delete(reg_flow_t *f);
-static reg_todo_t read_revision(reg_flow_t *f);
-static reg_todo_t judge_revision(reg_flow_t *f);
+static reg_todo_t read_link(reg_flow_t *f);
+static reg_todo_t judge_link(reg_flow_t *f);
+static reg_todo_t read_manifest(reg_flow_t *f);
+static reg_todo_t judge_manifest(reg_flow_t *f);
 static reg_todo_t list_tags(reg_flow_t *f);
+static reg_todo_t list_tags_again(reg_flow_t *f);
 static reg_todo_t judge_tags(reg_flow_t *f);
 static reg_todo_t read_tags(reg_flow_t *f);
 static reg_todo_t judge_read(reg_flow_t *f);
 static reg_todo_t delete_tags(reg_flow_t *f);
 static reg_todo_t judge_deleted(reg_flow_t *f);
-static reg_todo_t delete_revision(reg_flow_t *f);
+static reg_todo_t delete_entries(reg_flow_t *f);
+static reg_todo_t delete_revisions(reg_flow_t *f);
 static reg_todo_t judge_gone(reg_flow_t *f);
 static reg_todo_t say_deleted(reg_flow_t *f);
 
 
 static const reg_step_t  delete_manifest[] = {
     { "check that deletes are allowed", refuse_delete, NULL },
-    { "read revision link", read_revision, judge_revision },
+    { "read link", read_link, judge_link },
+    { "read manifest", read_manifest, judge_manifest },
     { "list tags", list_tags, judge_tags },
     { "read tags", read_tags, judge_read },
     { "delete tags", delete_tags, judge_deleted },
-    { "delete revision link", delete_revision, judge_gone },
+    { "delete referrer", delete_entries, judge_gone },
+    { "delete revision links", delete_revisions, judge_gone },
+    { "list tags again", list_tags_again, judge_tags },
+    { "read tags again", read_tags, judge_read },
+    { "delete tags again", delete_tags, judge_deleted },
+    { "delete referrer again", delete_entries, judge_gone },
     { "answer", say_deleted, NULL }
 };
 
@@ -94,32 +121,108 @@ refuse_delete(reg_flow_t *f)
 
 
 static reg_todo_t
-read_revision(reg_flow_t *f)
+read_link(reg_flow_t *f)
 {
-    if (f->route.by_digest) {
-        reg_flow_call(f, REG_GET,
-                      reg_path_revision_link(f->arena, &f->route.name,
-                                             &f->route.digest));
-    } else {
-        reg_flow_call(f, REG_GET,
-                      reg_path_tag_current(f->arena, &f->route.name,
-                                           &f->route.reference));
-    }
-
+    reg_flow_call(f, REG_GET,
+                  f->route.by_digest
+                  ? reg_path_revision_link(f->arena, &f->route.name,
+                                           &f->route.digest)
+                  : reg_path_tag_current(f->arena, &f->route.name,
+                                         &f->route.reference));
     return REG_CALL;
 }
 
 
 static reg_todo_t
-judge_revision(reg_flow_t *f)
+judge_link(reg_flow_t *f)
 {
+    removal_t    *rm = f->op;
+    reg_reply_t  *reply = &f->calls[0].reply;
+
     if (reg_store_failed(f, &f->calls[0])) {
         return REG_ANSWER;
     }
 
-    if (f->calls[0].reply.status != 200) {
+    if (reply->status != 200) {
         return reg_refuse_str(f, REG_E_MANIFEST_UNKNOWN,
                               f->route.reference);
+    }
+
+    /* a damaged link is deleted all the same */
+
+    if (reg_link_read(reply, &rm->data) == REG_OK) {
+        rm->etag = reply->etag;
+
+    } else {
+        rm->data = f->route.digest;
+    }
+
+    rm->digests[0] = rm->data;
+    rm->digests[1] = f->route.digest;
+    rm->ndigests = 2;
+
+    return REG_NEXT;
+}
+
+
+/* the bytes tell its other digests, and whether it is a referrer */
+
+static reg_todo_t
+read_manifest(reg_flow_t *f)
+{
+    removal_t  *rm = f->op;
+
+    if (!f->route.by_digest) {
+        return REG_NEXT;
+    }
+
+    reg_flow_call(f, REG_GET, reg_path_blob(f->arena, &rm->data))->reply_max =
+                                                              f->manifest_max;
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_manifest(reg_flow_t *f)
+{
+    size_t           i;
+    reg_rc_t         rc;
+    removal_t       *rm = f->op;
+    reg_str_t       *body = &f->calls[0].reply.body;
+    const char      *why;
+    reg_digest_t     digests[NALGS];
+    reg_manifest_t   m;
+
+    static const reg_alg_t  algs[NALGS] = {
+        REG_SHA256, REG_SHA384, REG_SHA512
+    };
+
+    if (reg_store_failed(f, &f->calls[0])) {
+        return REG_ANSWER;
+    }
+
+    for (i = 0; i < NALGS; i++) {
+        reg_digest_of(&digests[i], algs[i], body->data, body->len);
+    }
+
+    if (f->calls[0].reply.status != 200
+        || !reg_digest_equal(&digests[0], &rm->data))
+    {
+        return REG_NEXT;
+    }
+
+    memcpy(rm->digests, digests, sizeof(digests));
+    rm->ndigests = NALGS;
+
+    rc = reg_manifest_parse(f->arena, body, REG_MEDIA_UNKNOWN, &m, &why);
+
+    if (rc == REG_NOMEM) {
+        return reg_nomem(f);
+    }
+
+    if (rc == REG_OK) {
+        rm->has_subject = m.has_subject;
+        rm->subject = m.subject.digest;
     }
 
     return REG_NEXT;
@@ -131,54 +234,148 @@ list_tags(reg_flow_t *f)
 {
     removal_t  *rm = f->op;
 
-    reg_call_list(f, &rm->prefix, &rm->marker, 0, 1000);
+    reg_call_list(f, &rm->prefix, &rm->marker, 0, LISTED);
 
     return REG_CALL;
 }
 
 
-static reg_rc_t
-add_object(reg_flow_t *f, removal_t *rm, const reg_str_t *name)
+static reg_todo_t
+list_tags_again(reg_flow_t *f)
 {
-    size_t                len;
-    object_t             *objects;
-    const unsigned char  *slash;
+    return f->route.by_digest ? list_tags(f) : REG_NEXT;
+}
 
-    if (rm->n == rm->room) {
-        rm->room = rm->room ? 2 * rm->room : 64;
 
-        objects = reg_alloc(f->arena, rm->room * sizeof(object_t));
-        if (objects == NULL) {
-            return REG_NOMEM;
-        }
+static reg_rc_t
+make_room(reg_flow_t *f, removal_t *rm)
+{
+    object_t  *objects;
 
-        if (rm->n) {
-            memcpy(objects, rm->objects, rm->n * sizeof(object_t));
-        }
-
-        rm->objects = objects;
+    if (rm->n < rm->room) {
+        return REG_OK;
     }
 
-    memset(&rm->objects[rm->n], 0, sizeof(object_t));
-    rm->objects[rm->n].name = *name;
-    rm->objects[rm->n].doomed = !f->route.by_digest;
+    rm->room = rm->room ? 2 * rm->room : 64;
 
-    if (f->route.by_digest) {
-        len = name->len - rm->prefix.len;
-        slash = memchr(name->data + rm->prefix.len, '/', len);
-
-        rm->objects[rm->n].tag.data = name->data + rm->prefix.len;
-        rm->objects[rm->n].tag.len = slash
-                       ? (size_t) (slash - name->data) - rm->prefix.len : len;
+    objects = reg_alloc(f->arena, rm->room * sizeof(object_t));
+    if (objects == NULL) {
+        return REG_NOMEM;
     }
 
-    len = sizeof(CURRENT) - 1;
+    if (rm->n) {
+        memcpy(objects, rm->objects, rm->n * sizeof(object_t));
+    }
 
-    rm->objects[rm->n].current =
-        (name->len > len
-         && memcmp(name->data + name->len - len, CURRENT, len) == 0);
+    rm->objects = objects;
 
-    rm->n++;
+    return REG_OK;
+}
+
+
+/*
+ * The listing has the ETag of each tag's current link: one that says the
+ * same as the revision link has the same.  Where that is no proof, because
+ * the link is not as long as it should be, or because the tag's history has
+ * the manifest, the link is read.
+ */
+
+static void
+judge_current(removal_t *rm, object_t *o, const reg_entry_t *entry)
+{
+    o->current = 1;
+    o->doomed |= (rm->etag.len && reg_str_equal(&entry->hash, &rm->etag));
+    o->unsure = !o->doomed && (rm->etag.len == 0
+                               || entry->bytes != LINK_SIZE);
+}
+
+
+/* what the name of the manifest's index link has behind the tag */
+
+static reg_rc_t
+find_index(reg_flow_t *f, removal_t *rm, const reg_str_t *tag)
+{
+    size_t  skip;
+
+    if (rm->index.data) {
+        return REG_OK;
+    }
+
+    rm->index = reg_path_tag_index(f->arena, &f->route.name, tag, &rm->data);
+    if (rm->index.data == NULL) {
+        return REG_NOMEM;
+    }
+
+    skip = rm->prefix.len + tag->len;
+    rm->index.data += skip;
+    rm->index.len -= skip;
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+add_object(reg_flow_t *f, removal_t *rm, const reg_entry_t *entry)
+{
+    object_t        *o, *last;
+    reg_str_t        rest;
+    unsigned char   *slash;
+
+    if (make_room(f, rm) != REG_OK) {
+        return REG_NOMEM;
+    }
+
+    last = rm->n ? &rm->objects[rm->n - 1] : NULL;
+    o = &rm->objects[rm->n++];
+
+    memset(o, 0, sizeof(object_t));
+    o->name = entry->name;
+
+    if (!f->route.by_digest) {
+        o->tag = f->route.reference;
+        rest.data = o->name.data + rm->prefix.len - 1;
+        rest.len = o->name.len - rm->prefix.len + 1;
+        o->current = reg_str_is(&rest, CURRENT);
+        o->doomed = 1;
+
+        return REG_OK;
+    }
+
+    rest.data = o->name.data + rm->prefix.len;
+    rest.len = o->name.len - rm->prefix.len;
+
+    slash = memchr(rest.data, '/', rest.len);
+    if (slash == NULL) {
+        return REG_OK;
+    }
+
+    o->tag.data = rest.data;
+    o->tag.len = (size_t) (slash - rest.data);
+
+    rest.data += o->tag.len;
+    rest.len -= o->tag.len;
+
+    if (reg_str_is(&rest, CURRENT)) {
+        judge_current(rm, o, entry);
+        o->at = rm->n - 1;
+
+        return REG_OK;
+    }
+
+    if (find_index(f, rm, &o->tag) != REG_OK) {
+        return REG_NOMEM;
+    }
+
+    /* "current" is in front of "index" */
+
+    if (last && last->tag.len && reg_str_equal(&last->tag, &o->tag)) {
+        o->at = last->at;
+
+        if (reg_str_equal(&rest, &rm->index)) {
+            last = &rm->objects[o->at];
+            last->unsure |= (last->current && !last->doomed);
+        }
+    }
 
     return REG_OK;
 }
@@ -189,27 +386,15 @@ judge_tags(reg_flow_t *f)
 {
     size_t          i;
     removal_t      *rm = f->op;
-    const char     *why;
-    reg_call_t     *call = &f->calls[0];
     reg_listing_t   listing;
 
-    if (reg_store_failed(f, call)) {
+    if (reg_judge_list(f, &f->calls[0], &listing) == REG_ANSWER) {
         return REG_ANSWER;
-    }
-
-    listing.n = 0;
-
-    if (call->reply.body.len
-        && reg_listing_parse(f->arena, &call->reply.body, &listing, &why)
-           != REG_OK)
-    {
-        return reg_refuse(f, REG_E_UNAVAILABLE,
-                          "the storage sent a listing that is none");
     }
 
     for (i = 0; i < listing.n; i++) {
         if (listing.entries[i].name.len > rm->prefix.len
-            && add_object(f, rm, &listing.entries[i].name) != REG_OK)
+            && add_object(f, rm, &listing.entries[i]) != REG_OK)
         {
             return reg_nomem(f);
         }
@@ -224,24 +409,18 @@ judge_tags(reg_flow_t *f)
 }
 
 
-/* which of the tags point to the manifest */
-
 static reg_todo_t
 read_tags(reg_flow_t *f)
 {
+    object_t   *o;
     removal_t  *rm = f->op;
 
-    if (!f->route.by_digest) {
-        return REG_NEXT;
-    }
-
     while (rm->next < rm->n && f->ncalls < REG_CALLS_MAX) {
+        o = &rm->objects[rm->next++];
 
-        if (rm->objects[rm->next].current) {
-            reg_flow_call(f, REG_GET, rm->objects[rm->next].name);
+        if (o->unsure) {
+            reg_flow_call(f, REG_GET, o->name);
         }
-
-        rm->next++;
     }
 
     if (f->ncalls) {
@@ -254,10 +433,25 @@ read_tags(reg_flow_t *f)
 }
 
 
+static int
+is_same(const removal_t *rm, const reg_digest_t *d)
+{
+    size_t  i;
+
+    for (i = 0; i < rm->ndigests; i++) {
+        if (reg_digest_equal(&rm->digests[i], d)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static reg_todo_t
 judge_read(reg_flow_t *f)
 {
-    size_t        i, k;
+    size_t        i;
     unsigned      n;
     removal_t    *rm = f->op;
     reg_digest_t  d;
@@ -270,20 +464,15 @@ judge_read(reg_flow_t *f)
 
         if (f->calls[n].reply.status != 200
             || reg_link_read(&f->calls[n].reply, &d) != REG_OK
-            || !reg_digest_equal(&d, &f->route.digest))
+            || !is_same(rm, &d))
         {
             continue;
         }
 
         for (i = 0; i < rm->n; i++) {
             if (rm->objects[i].name.data == f->calls[n].object.data) {
+                rm->objects[i].doomed = 1;
                 break;
-            }
-        }
-
-        for (k = 0; k < rm->n; k++) {
-            if (reg_str_equal(&rm->objects[k].tag, &rm->objects[i].tag)) {
-                rm->objects[k].doomed = 1;
             }
         }
     }
@@ -292,11 +481,36 @@ judge_read(reg_flow_t *f)
 }
 
 
+/* with a tag goes its history, which is behind it */
+
+static void
+doom_history(removal_t *rm)
+{
+    size_t     i;
+    object_t  *o, *current;
+
+    for (i = 0; i < rm->n; i++) {
+        o = &rm->objects[i];
+        current = &rm->objects[o->at];
+
+        if (current->current && current->doomed
+            && reg_str_equal(&current->tag, &o->tag))
+        {
+            o->doomed = 1;
+        }
+    }
+}
+
+
 static reg_todo_t
 delete_tags(reg_flow_t *f)
 {
     object_t   *o;
     removal_t  *rm = f->op;
+
+    if (rm->next == 0 && rm->pass == 0) {
+        doom_history(rm);
+    }
 
     for ( ;; ) {
 
@@ -312,13 +526,22 @@ delete_tags(reg_flow_t *f)
             return REG_CALL;
         }
 
+        rm->next = 0;
+
         if (rm->pass == 1) {
-            return REG_NEXT;
+            break;
         }
 
         rm->pass = 1;
-        rm->next = 0;
     }
+
+    /* for the second time */
+
+    rm->pass = 0;
+    rm->n = 0;
+    rm->marker.len = 0;
+
+    return REG_NEXT;
 }
 
 
@@ -326,6 +549,53 @@ delete_tags(reg_flow_t *f)
 
 static reg_todo_t
 judge_deleted(reg_flow_t *f)
+{
+    return judge_gone(f) == REG_NEXT ? REG_AGAIN : REG_ANSWER;
+}
+
+
+static reg_todo_t
+delete_entries(reg_flow_t *f)
+{
+    size_t      i;
+    removal_t  *rm = f->op;
+
+    if (!rm->has_subject) {
+        return REG_NEXT;
+    }
+
+    for (i = 0; i < rm->ndigests; i++) {
+        reg_flow_call(f, REG_DELETE,
+                      reg_path_referrer(f->arena, &f->route.name,
+                                        &rm->subject, &rm->digests[i]));
+    }
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+delete_revisions(reg_flow_t *f)
+{
+    size_t      i;
+    removal_t  *rm = f->op;
+
+    if (!f->route.by_digest) {
+        return REG_NEXT;
+    }
+
+    for (i = 0; i < rm->ndigests; i++) {
+        reg_flow_call(f, REG_DELETE,
+                      reg_path_revision_link(f->arena, &f->route.name,
+                                             &rm->digests[i]));
+    }
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_gone(reg_flow_t *f)
 {
     unsigned  i;
 
@@ -335,29 +605,7 @@ judge_deleted(reg_flow_t *f)
         }
     }
 
-    return REG_AGAIN;
-}
-
-
-static reg_todo_t
-delete_revision(reg_flow_t *f)
-{
-    if (!f->route.by_digest) {
-        return REG_NEXT;
-    }
-
-    reg_flow_call(f, REG_DELETE,
-                  reg_path_revision_link(f->arena, &f->route.name,
-                                         &f->route.digest));
-
-    return REG_CALL;
-}
-
-
-static reg_todo_t
-judge_gone(reg_flow_t *f)
-{
-    return reg_store_failed(f, &f->calls[0]) ? REG_ANSWER : REG_NEXT;
+    return REG_NEXT;
 }
 
 

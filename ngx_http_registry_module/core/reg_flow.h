@@ -50,6 +50,7 @@ typedef struct {
     reg_str_t       etag;               /* without quotes */
     reg_str_t       object_manifest;    /* X-Object-Manifest */
     reg_str_t       trans_id;
+    reg_str_t       meta_digest;        /* X-Object-Meta-Digest */
     unsigned        cached:1;           /* no call was made for it */
 } reg_reply_t;
 
@@ -69,6 +70,7 @@ typedef struct {
     reg_str_t       query;              /* escaped, without '?' */
     reg_str_t       headers;            /* "Name: value\r\n" ... */
     reg_str_t       body;               /* of a PUT */
+    reg_str_t       content_type;       /* of it; null: just bytes */
     unsigned        on_container:1;     /* not on an object */
     unsigned        feed:1;             /* the client's body is the body */
     unsigned        failed:1;           /* out of memory: not to be made */
@@ -103,6 +105,15 @@ typedef struct {
 } reg_answer_t;
 
 
+/* whose references need not be there */
+
+typedef enum {
+    REG_SPARSE_OFF = 0,
+    REG_SPARSE_INDEX,
+    REG_SPARSE_ALL
+} reg_sparse_t;
+
+
 typedef struct reg_flow_s  reg_flow_t;
 
 typedef reg_todo_t (*reg_row_pt)(reg_flow_t *f);
@@ -126,6 +137,8 @@ struct reg_flow_s {
     reg_str_t           content_type;
     reg_str_t           content_range;
     reg_str_t           range;
+    reg_str_t           accept;         /* all of its lines */
+    reg_str_t           if_match;
     reg_str_t           if_none_match;
     reg_str_t           if_range;
     int64_t             body_length;    /* 0: no body, -1: not told */
@@ -143,6 +156,7 @@ struct reg_flow_s {
     int64_t             upload_expires; /* seconds */
     int64_t             authorize_until;    /* an upload's Location does */
     size_t              manifest_max;
+    reg_sparse_t        sparse;
     unsigned            delete_allowed:1;
     unsigned            read_only:1;
 

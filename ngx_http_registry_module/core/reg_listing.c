@@ -10,6 +10,7 @@ typedef enum {
     FIELD_SUBDIR,
     FIELD_HASH,
     FIELD_BYTES,
+    FIELD_TYPE,
     FIELD_OTHER
 } field_t;
 
@@ -35,7 +36,11 @@ static reg_rc_t refuse(parser_t *p, const char *why);
 static int grows(const reg_str_t *a, const reg_str_t *b);
 
 
-static const char *const  fields[] = { "name", "subdir", "hash", "bytes" };
+/* in the order of field_t */
+
+static const char *const  fields[] = {
+    "name", "subdir", "hash", "bytes", "content_type"
+};
 
 
 reg_rc_t
@@ -129,6 +134,8 @@ on_key(parser_t *p, const reg_str_t *text)
 static reg_rc_t
 on_value(parser_t *p, reg_json_event_t event, const reg_str_t *text)
 {
+    reg_str_t  *dst;
+
     switch (p->field) {
 
     case FIELD_OTHER:
@@ -145,18 +152,23 @@ on_value(parser_t *p, reg_json_event_t event, const reg_str_t *text)
 
         return REG_OK;
 
-    default:
+    case FIELD_HASH:
+        dst = &p->entry.hash;
         break;
+
+    case FIELD_TYPE:
+        dst = &p->entry.type;
+        break;
+
+    default:
+        dst = &p->entry.name;
     }
 
     if (event != REG_JSON_STRING) {
         return refuse(p, "a member of the listing is not a string");
     }
 
-    return reg_str_copy(p->arena,
-                        p->field == FIELD_HASH ? &p->entry.hash
-                                               : &p->entry.name,
-                        text->data, text->len);
+    return reg_str_copy(p->arena, dst, text->data, text->len);
 }
 
 

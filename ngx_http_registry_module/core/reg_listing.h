@@ -12,6 +12,7 @@
 typedef struct {
     reg_str_t       name;               /* a subdir keeps its closing '/' */
     reg_str_t       hash;               /* the ETag; empty for a subdir */
+    reg_str_t       type;               /* the content type, if told */
     int64_t         bytes;              /* -1 for a subdir */
     unsigned        subdir:1;
 } reg_entry_t;

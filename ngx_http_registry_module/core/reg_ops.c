@@ -28,8 +28,11 @@ reg_flow_start(reg_flow_t *f)
         break;
 
     case REG_ROUTE_MANIFEST:
-        f->step = (f->method == REG_DELETE) ? reg_delete_steps(f)
-                                            : reg_manifest_steps(f);
+        f->step = reg_manifest_steps(f);
+        break;
+
+    case REG_ROUTE_REFERRERS:
+        f->step = reg_referrers_steps(f);
         break;
 
     default:

@@ -18,7 +18,9 @@ void reg_flow_start(reg_flow_t *f);
 const reg_step_t *reg_blob_steps(reg_flow_t *f);
 const reg_step_t *reg_upload_steps(reg_flow_t *f);
 const reg_step_t *reg_manifest_steps(reg_flow_t *f);
+const reg_step_t *reg_put_steps(reg_flow_t *f);
 const reg_step_t *reg_delete_steps(reg_flow_t *f);
+const reg_step_t *reg_referrers_steps(reg_flow_t *f);
 const reg_step_t *reg_list_steps(reg_flow_t *f);
 
 /* answers 405 with Allow */
@@ -40,7 +42,7 @@ extern const reg_step_t  reg_container_steps[];
 reg_rc_t reg_link_read(const reg_reply_t *reply, reg_digest_t *d);
 
 /* a call that writes the digest as a link */
-void reg_link_write(reg_flow_t *f, reg_str_t object,
+reg_call_t *reg_link_write(reg_flow_t *f, reg_str_t object,
     const reg_digest_t *d);
 
 /*
@@ -82,6 +84,10 @@ reg_todo_t reg_judge_made(reg_flow_t *f);
 
 /* Docker-Content-Digest and a quoted ETag */
 void reg_answer_digest(reg_flow_t *f, const reg_digest_t *d, int etag);
+
+/* 1 when If-Match or If-None-Match, as "list", names the digest or is "*" */
+int reg_etag_listed(reg_flow_t *f, const reg_str_t *list,
+    const reg_digest_t *d);
 
 /* 1 when If-None-Match names the digest, quoted or not, or is "*" */
 int reg_not_modified(reg_flow_t *f, const reg_digest_t *d);

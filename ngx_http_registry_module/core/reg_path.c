@@ -7,6 +7,8 @@
 
 static void add_digest(reg_buf_t *b, const reg_digest_t *d, int fan);
 static void add_offset(reg_buf_t *b, int64_t offset);
+static void add_referrers(reg_buf_t *b, const reg_str_t *name,
+    const reg_digest_t *subject);
 static void add_tag(reg_buf_t *b, const reg_str_t *name,
     const reg_str_t *tag);
 
@@ -116,6 +118,89 @@ reg_path_tag(reg_arena_t *a, const reg_str_t *name, const reg_str_t *tag)
 
 
 reg_str_t
+reg_path_referrers(reg_arena_t *a, const reg_str_t *name,
+    const reg_digest_t *subject)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    add_referrers(&b, name, subject);
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_referrer(reg_arena_t *a, const reg_str_t *name,
+    const reg_digest_t *subject, const reg_digest_t *d)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 512);
+    add_referrers(&b, name, subject);
+    add_digest(&b, d, 0);
+
+    return reg_buf_str(&b);
+}
+
+
+reg_rc_t
+reg_path_read_referrer(const reg_str_t *object, const reg_str_t *prefix,
+    reg_digest_t *d)
+{
+    size_t         len;
+    reg_str_t      text;
+    unsigned char  digest[REG_DIGEST_TEXT_MAX], *slash;
+
+    if (object->len <= prefix->len) {
+        return REG_BAD;
+    }
+
+    len = object->len - prefix->len;
+
+    if (len > sizeof(digest)) {
+        return REG_BAD;
+    }
+
+    memcpy(digest, object->data + prefix->len, len);
+
+    slash = memchr(digest, '/', len);
+    if (slash == NULL) {
+        return REG_BAD;
+    }
+
+    *slash = ':';
+    text.data = digest;
+    text.len = len;
+
+    return reg_digest_parse(&text, d);
+}
+
+
+reg_str_t
+reg_path_referrers_tag(reg_arena_t *a, const reg_str_t *name,
+    const reg_digest_t *subject)
+{
+    size_t         len;
+    reg_buf_t      b;
+    reg_str_t      tag, none = reg_null_string;
+    unsigned char  hex[2 * REG_DIGEST_RAW_MAX];
+
+    len = (size_t) (reg_hex(hex, subject->raw, reg_alg_size(subject->alg))
+                    - hex);
+
+    reg_buf_init(&b, a, 80);
+    reg_buf_text(&b, reg_alg_name(subject->alg));
+    reg_buf_char(&b, '-');
+    reg_buf_add(&b, hex, len < 64 ? len : 64);
+
+    tag = reg_buf_str(&b);
+
+    return tag.data ? reg_path_tag_current(a, name, &tag) : none;
+}
+
+
+reg_str_t
 reg_path_parts(reg_arena_t *a, const reg_str_t *name, const reg_str_t *id)
 {
     reg_buf_t  b;
@@ -184,6 +269,18 @@ add_tag(reg_buf_t *b, const reg_str_t *name, const reg_str_t *tag)
     reg_buf_add_str(b, name);
     reg_buf_text(b, "/_manifests/tags/");
     reg_buf_add_str(b, tag);
+    reg_buf_char(b, '/');
+}
+
+
+static void
+add_referrers(reg_buf_t *b, const reg_str_t *name,
+    const reg_digest_t *subject)
+{
+    reg_buf_text(b, "referrers/");
+    reg_buf_add_str(b, name);
+    reg_buf_text(b, "/_subjects/");
+    add_digest(b, subject, 0);
     reg_buf_char(b, '/');
 }
 

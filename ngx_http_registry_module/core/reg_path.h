@@ -1,6 +1,6 @@
 /*
  * The only file that knows how objects are called in the container: the
- * layout of registry:2, and a private tree beside it for uploads.
+ * layout of registry:2, and private trees beside it.
  * All return null data when the arena is exhausted.
  */
 
@@ -29,6 +29,26 @@ reg_str_t reg_path_tag_index(reg_arena_t *a, const reg_str_t *name,
 reg_str_t reg_path_tags(reg_arena_t *a, const reg_str_t *name);
 reg_str_t reg_path_tag(reg_arena_t *a, const reg_str_t *name,
     const reg_str_t *tag);
+
+/*
+ * What refers to a subject, one object each, outside of registry:2's trees.
+ * The names below the prefix, "<algorithm>/<hex>", grow as digests do.
+ */
+reg_str_t reg_path_referrers(reg_arena_t *a, const reg_str_t *name,
+    const reg_digest_t *subject);
+reg_str_t reg_path_referrer(reg_arena_t *a, const reg_str_t *name,
+    const reg_digest_t *subject, const reg_digest_t *d);
+
+/* the digest behind the prefix; REG_BAD: the name is not of this form */
+reg_rc_t reg_path_read_referrer(const reg_str_t *object,
+    const reg_str_t *prefix, reg_digest_t *d);
+
+/*
+ * The tag under which clients keep an index of referrers where a registry
+ * has no API for them: OCI Distribution spec, "Referrers Tag Schema".
+ */
+reg_str_t reg_path_referrers_tag(reg_arena_t *a, const reg_str_t *name,
+    const reg_digest_t *subject);
 
 /*
  * Parts of an upload, outside of registry:2's trees; they expire.  The

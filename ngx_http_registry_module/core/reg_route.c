@@ -42,6 +42,9 @@ static const struct {
     { "*/manifests/*", REG_ROUTE_MANIFEST, "manifest",
       { "GET, HEAD, PUT", "DELETE, GET, HEAD, PUT" } },
 
+    { "*/referrers/*", REG_ROUTE_REFERRERS, "referrers",
+      { "GET, HEAD", "GET, HEAD" } },
+
     { "*/blobs/uploads/*", REG_ROUTE_UPLOAD, "upload",
       { "DELETE, GET, HEAD, PATCH, PUT", "DELETE, GET, HEAD, PATCH, PUT" } },
 
@@ -170,7 +173,7 @@ reg_route_parse(const reg_str_t *uri, reg_route_t *route, reg_error_t *e,
         return REG_BAD;
     }
 
-    if (route->kind == REG_ROUTE_BLOB) {
+    if (route->kind == REG_ROUTE_BLOB || route->kind == REG_ROUTE_REFERRERS) {
         return check_digest(route, e, detail);
     }
 

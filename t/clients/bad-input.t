@@ -219,13 +219,6 @@ for (['missing layer', $no_layer], ['missing config', $no_config],
         $c->put_manifest('app', 'bad', $bytes));
 }
 
-refused('index: missing manifest', 400, 'MANIFEST_BLOB_UNKNOWN',
-    $c->put_manifest('app', 'bad', encode_json({
-        schemaVersion => 2,
-        mediaType => 'application/vnd.oci.image.index.v1+json',
-        manifests => [{ mediaType => $oci, size => 10, digest => $nothing }],
-    }), 'application/vnd.oci.image.index.v1+json'));
-
 refused('manifest: not of the digest in the path', 400, 'DIGEST_INVALID',
     $c->put_manifest('app', $nothing, $good));
 
