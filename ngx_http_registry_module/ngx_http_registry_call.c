@@ -223,6 +223,8 @@ ngx_http_registry_stale(ngx_http_request_t *r, reg_call_t *call)
 
         ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
         ctx->stale = 1;
+        ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_LINK]
+                                     [NGX_HTTP_REGISTRY_STALE]);
     }
 }
 
@@ -269,6 +271,7 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
     rc->call = call;
     rc->ctx = ctx;
     rc->flight = flight;
+    rc->since = ngx_current_msec;
     rc->length = -1;
 
     ps->handler = ngx_http_registry_call_done;
@@ -376,6 +379,9 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     if (done->call->feed) {
         ngx_http_registry_feed_end(sr, done);
     }
+
+    ngx_http_registry_count_call(done->call, 0,
+                                 ngx_current_msec - done->since);
 
     ngx_http_registry_changed(r, done->call);
     ngx_http_registry_stale(r, done->call);

@@ -80,6 +80,19 @@ ngx_http_registry_reply_copy(reg_reply_t *dst, const reg_reply_t *src,
 }
 
 
+static void
+ngx_http_registry_outcome(const reg_call_t *call,
+    ngx_http_registry_outcome_t outcome)
+{
+    ngx_http_registry_cached_t  kind;
+
+    kind = (call->cache == REG_CACHE_DATA) ? NGX_HTTP_REGISTRY_DATA
+                                           : NGX_HTTP_REGISTRY_LINK;
+
+    ngx_http_registry_count(cache[kind][outcome]);
+}
+
+
 ngx_int_t
 ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call)
 {
@@ -100,6 +113,10 @@ ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call)
 
     rc = ngx_http_registry_cache_fetch(rlcf->cache_zone, &key, &call->reply,
                                        r->pool);
+
+    if (rc == NGX_OK) {
+        ngx_http_registry_outcome(call, NGX_HTTP_REGISTRY_HIT);
+    }
 
     if (rc != NGX_HTTP_REGISTRY_CACHE_STALE) {
         return rc;
@@ -193,6 +210,8 @@ ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
         cln->data = flight;
         *own = flight;
 
+        ngx_http_registry_outcome(call, NGX_HTTP_REGISTRY_MISS);
+
         return NGX_DECLINED;
     }
 
@@ -212,6 +231,8 @@ ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
 
     cln->handler = ngx_http_registry_waiter_cleanup;
     cln->data = w;
+
+    ngx_http_registry_outcome(call, NGX_HTTP_REGISTRY_SHARED);
 
     return NGX_OK;
 }

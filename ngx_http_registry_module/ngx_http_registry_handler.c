@@ -52,6 +52,9 @@ ngx_http_registry_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->counted = 1;
+    ngx_http_registry_count_running(ctx->operation.route.kind, 1);
+
     r->write_event_handler = ngx_http_registry_wake;
 
     /* held until the flow is at its end */
@@ -493,6 +496,7 @@ ngx_http_registry_wake(ngx_http_request_t *r)
         }
 
         ctx->renewed = 1;
+        ngx_http_registry_count(counters[NGX_HTTP_REGISTRY_RENEWALS]);
 
         rc = ngx_http_registry_calls_recall(r);
 
@@ -522,4 +526,59 @@ ngx_http_registry_cleanup(void *data)
     ngx_http_registry_ctx_t  *ctx = data;
 
     ngx_http_registry_token_cancel(&ctx->wait);
+
+    if (ctx->counted) {
+        ngx_http_registry_count_running(ctx->operation.route.kind, -1);
+    }
+}
+
+
+/* what nginx refused before us is counted, too */
+
+ngx_int_t
+ngx_http_registry_log_handler(ngx_http_request_t *r)
+{
+    ngx_msec_int_t                 ms;
+    ngx_time_t                    *tp;
+    reg_error_t                    e;
+    reg_str_t                      uri, detail;
+    reg_route_t                    route;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->account == NULL) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    uri.len = r->uri.len;
+    uri.data = r->uri.data;
+
+    (void) reg_route_parse(&uri, &route, &e, &detail);
+
+    tp = ngx_timeofday();
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + (tp->msec - r->start_msec));
+
+    ngx_http_registry_count_request(route.kind, ngx_http_registry_method(r),
+                                    r->headers_out.status, ngx_max(ms, 0),
+                                    r->request_length, r->connection->sent);
+
+    if (ctx && ctx->pass && ctx->storage_busy) {
+        ngx_http_registry_count_call(ctx->pass->call, 1,
+                                  ngx_current_msec - ctx->storage_since);
+    }
+
+    e = (ctx && ctx->answered) ? ctx->operation.answer.error
+        : r->headers_out.status >= 400
+        ? reg_error_of_status(r->headers_out.status, &detail) : REG_E_LAST;
+
+    if (e != REG_E_LAST) {
+        ngx_http_registry_count(errors[e]);
+    }
+
+    return NGX_OK;
 }

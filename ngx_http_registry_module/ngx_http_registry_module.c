@@ -127,6 +127,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, upload_expires),
       NULL },
 
+    { ngx_string("registry_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("registry_upload_authorize"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_registry_set_authorize,
@@ -794,6 +801,10 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
     *accounts = account;
     conf->account = account;
 
+    if (ngx_http_registry_stat_zone(cf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_registry_token_zone(cf, account);
 }
 
@@ -801,6 +812,18 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
 static ngx_int_t
 ngx_http_registry_init(ngx_conf_t *cf)
 {
+    ngx_http_handler_pt        *log;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    log = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (log == NULL) {
+        return NGX_ERROR;
+    }
+
+    *log = ngx_http_registry_log_handler;
+
     if (ngx_http_registry_filters_init(cf) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -825,6 +848,8 @@ ngx_http_registry_init_process(ngx_cycle_t *cycle)
     {
         return NGX_OK;
     }
+
+    ngx_http_registry_stat_init_worker();
 
     rmcf = http->main_conf[ngx_http_registry_module.ctx_index];
     accounts = rmcf->accounts.elts;

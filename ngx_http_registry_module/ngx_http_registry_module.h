@@ -15,7 +15,16 @@
 #include "core/reg_name.h"
 #include "core/reg_session.h"
 #include "ngx_http_registry_cache.h"
+#include "ngx_http_registry_stat.h"
 #include "ngx_http_registry_token.h"
+
+
+#define NGX_HTTP_REGISTRY_VERSION  "0.1.0"
+
+
+/* formats of registry_status */
+#define NGX_HTTP_REGISTRY_PROMETHEUS  1
+#define NGX_HTTP_REGISTRY_JSON        2
 
 
 typedef struct {
@@ -49,6 +58,8 @@ typedef struct {
 
     ngx_http_registry_account_t   *account;
     ngx_uint_t                     container_bit;
+    ngx_uint_t                     status;      /* of registry_status */
+
     ngx_str_t                      ssl_trusted;
     ngx_str_t                      ssl_name;
     ngx_flag_t                     ssl_verify;
@@ -81,6 +92,7 @@ typedef struct {
     ngx_chain_t                   *free;        /* chunk framing of a feed */
     ngx_chain_t                   *busy;
     off_t                          length;      /* of the reply; -1: none */
+    ngx_msec_t                     since;
 
     /* of a feed */
 
@@ -125,6 +137,7 @@ struct ngx_http_registry_ctx_s {
     unsigned                       storage_busy:1;
     unsigned                       recalled:1;  /* out of the cache */
     unsigned                       stale:1;
+    unsigned                       counted:1;   /* as running */
 
     unsigned                       waiting:1;   /* for a token */
     unsigned                       renewed:1;   /* the token, once */
@@ -148,6 +161,13 @@ reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
 /* ssl.c: for registry_pass with https */
 char *ngx_http_registry_ssl(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
+
+/* for the log phase */
+ngx_int_t ngx_http_registry_log_handler(ngx_http_request_t *r);
+
+/* status.c */
+char *ngx_http_registry_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* variables.c */
 ngx_int_t ngx_http_registry_add_variables(ngx_conf_t *cf);

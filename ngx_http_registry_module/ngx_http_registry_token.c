@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <openssl/crypto.h>
 
+#include "ngx_http_registry_stat.h"
 #include "ngx_http_registry_token.h"
 #include "ngx_http_registry_token_fetch.h"
 
@@ -604,6 +605,8 @@ ngx_http_registry_token_done(ngx_http_registry_account_t *account,
 
         ngx_shmtx_unlock(&shpool->mutex);
 
+        ngx_http_registry_count(counters[NGX_HTTP_REGISTRY_TOKENS]);
+
         level = failures ? NGX_LOG_NOTICE : NGX_LOG_INFO;
 
         ngx_log_error(level, ngx_cycle->log, 0,
@@ -638,6 +641,7 @@ ngx_http_registry_token_failed(ngx_http_registry_account_t *account)
     if (sh->owner == ngx_pid) {
         sh->owner = 0;
         sh->failures++;
+        ngx_http_registry_count(counters[NGX_HTTP_REGISTRY_TOKEN_FAILURES]);
         sh->retry = ngx_current_msec
                     + ngx_http_registry_token_backoff(sh->failures);
     }

@@ -572,3 +572,14 @@ RegistryNginx::location('', registry_upload_authorize => "1h;\nregistry_upload_a
 -secret
 [alert]
 [crit]
+
+
+=== TEST 60: registry_status of no format
+--- config
+location /metrics { registry_status xml; }
+--- must_die
+--- error_log
+[emerg]
+"registry_status" is "prometheus" or "json", not "xml"
+--- no_error_log
+[alert]

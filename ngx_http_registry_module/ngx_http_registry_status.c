@@ -1,0 +1,527 @@
+/*
+ * "registry_status": the counters as Prometheus text or as JSON.  One walk
+ * over them, two ways to write a sample.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+typedef struct {
+    const char                *name;
+    const char                *value;
+} ngx_http_registry_label_t;
+
+
+typedef struct {
+    reg_buf_t                  out;
+    ngx_uint_t                 json;
+    ngx_uint_t                 samples;         /* of the family */
+    const char                *family;
+    ngx_http_registry_label_t  labels[4];
+    ngx_http_registry_stat_t  *stat;
+} ngx_http_registry_page_t;
+
+
+static ngx_int_t ngx_http_registry_status_handler(ngx_http_request_t *r);
+static void ngx_http_registry_status_requests(ngx_http_registry_page_t *page);
+static void ngx_http_registry_status_storage(ngx_http_registry_page_t *page);
+static void ngx_http_registry_status_rest(ngx_http_registry_page_t *page);
+
+
+/* as registry:2 calls its handlers */
+
+static const char  *ngx_http_registry_handlers[] = {
+    [REG_ROUTE_PING] = "base",
+    [REG_ROUTE_CATALOG] = "catalog",
+    [REG_ROUTE_TAGS] = "tags",
+    [REG_ROUTE_MANIFEST] = "manifest",
+    [REG_ROUTE_BLOB] = "blob",
+    [REG_ROUTE_UPLOADS] = "blob_upload",
+    [REG_ROUTE_UPLOAD] = "blob_upload_chunk",
+    [REG_ROUTE_NONE] = "none"
+};
+
+static const char  *ngx_http_registry_methods[] = {
+    "get", "head", "put", "post", "patch", "delete", "copy", "other"
+};
+
+static const char  *ngx_http_registry_actions[] = {
+    "GetContent", "PutContent", "Reader", "Writer", "Stat", "List", "Move",
+    "Delete"
+};
+
+static const char  *ngx_http_registry_cached[] = { "link", "data" };
+
+static const char  *ngx_http_registry_outcomes[] = {
+    "hit", "miss", "stale", "shared"
+};
+
+
+char *
+ngx_http_registry_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t                     *value;
+    ngx_http_core_loc_conf_t      *clcf;
+
+    if (rlcf->status) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "prometheus") == 0) {
+        rlcf->status = NGX_HTTP_REGISTRY_PROMETHEUS;
+
+    } else if (ngx_strcmp(value[1].data, "json") == 0) {
+        rlcf->status = NGX_HTTP_REGISTRY_JSON;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_status\" is \"prometheus\" or"
+                           " \"json\", not \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_registry_status_handler;
+
+    return ngx_http_registry_stat_zone(cf) == NGX_OK ? NGX_CONF_OK
+                                                     : NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_registry_status_handler(ngx_http_request_t *r)
+{
+    reg_str_t                      text;
+    ngx_int_t                      rc;
+    ngx_buf_t                     *b;
+    ngx_chain_t                    out;
+    reg_arena_t                    arena;
+    ngx_http_registry_page_t       page;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    arena.alloc = ngx_http_registry_alloc;
+    arena.ctx = r->pool;
+
+    ngx_memzero(&page, sizeof(ngx_http_registry_page_t));
+
+    page.json = (rlcf->status == NGX_HTTP_REGISTRY_JSON);
+    page.stat = ngx_http_registry_stat;
+
+    if (page.stat == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    reg_buf_init(&page.out, &arena, 32 * 1024);
+    reg_buf_text(&page.out, page.json ? "{" : "");
+
+    ngx_http_registry_status_requests(&page);
+    ngx_http_registry_status_storage(&page);
+    ngx_http_registry_status_rest(&page);
+
+    reg_buf_text(&page.out, page.json ? "\n]}\n}\n" : "");
+    text = reg_buf_str(&page.out);
+
+    b = ngx_calloc_buf(r->pool);
+
+    if (b == NULL || text.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (page.json) {
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+
+    } else {
+        ngx_str_set(&r->headers_out.content_type,
+                    "text/plain; version=0.0.4");
+    }
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = text.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->memory = 1;
+    b->pos = text.data;
+    b->last = text.data + text.len;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static void
+ngx_http_registry_family(ngx_http_registry_page_t *page, const char *name,
+    const char *type, const char *help)
+{
+    reg_buf_t  *out = &page->out;
+
+    if (page->json) {
+        reg_buf_text(out, page->family ? "\n]},\n\"" : "\n\"");
+        reg_buf_text(out, name);
+        reg_buf_text(out, "\": {\"type\": \"");
+        reg_buf_text(out, type);
+        reg_buf_text(out, "\", \"help\": \"");
+        reg_buf_text(out, help);
+        reg_buf_text(out, "\", \"samples\": [");
+
+    } else {
+        reg_buf_text(out, "# HELP ");
+        reg_buf_text(out, name);
+        reg_buf_char(out, ' ');
+        reg_buf_text(out, help);
+        reg_buf_text(out, "\n# TYPE ");
+        reg_buf_text(out, name);
+        reg_buf_char(out, ' ');
+        reg_buf_text(out, type);
+        reg_buf_char(out, '\n');
+    }
+
+    page->family = name;
+    page->samples = 0;
+    ngx_memzero(page->labels, sizeof(page->labels));
+}
+
+
+/* values are numbers, or milliseconds to be written as seconds */
+
+static void
+ngx_http_registry_number(reg_buf_t *out, int64_t value, ngx_uint_t ms)
+{
+    if (!ms) {
+        reg_buf_number(out, value);
+        return;
+    }
+
+    reg_buf_number(out, value / 1000);
+    reg_buf_char(out, '.');
+    reg_buf_char(out, (char) ('0' + value / 100 % 10));
+    reg_buf_char(out, (char) ('0' + value / 10 % 10));
+    reg_buf_char(out, (char) ('0' + value % 10));
+}
+
+
+static void
+ngx_http_registry_sample(ngx_http_registry_page_t *page, const char *suffix,
+    int64_t value, ngx_uint_t ms)
+{
+    ngx_uint_t                  i;
+    const char                 *comma;
+    reg_buf_t                  *out = &page->out;
+    ngx_http_registry_label_t  *label;
+
+    if (page->json) {
+        reg_buf_text(out, page->samples++ ? ",\n{\"name\": \""
+                                          : "\n{\"name\": \"");
+    }
+
+    reg_buf_text(out, page->family);
+    reg_buf_text(out, suffix);
+    reg_buf_text(out, page->json ? "\", \"labels\": {" : "{");
+
+    comma = "";
+
+    for (i = 0; i < 4; i++) {
+        label = &page->labels[i];
+
+        if (label->name == NULL) {
+            continue;
+        }
+
+        reg_buf_text(out, comma);
+        reg_buf_text(out, page->json ? "\"" : "");
+        reg_buf_text(out, label->name);
+        reg_buf_text(out, page->json ? "\": \"" : "=\"");
+        reg_buf_text(out, label->value);
+        reg_buf_text(out, "\"");
+
+        comma = page->json ? ", " : ",";
+    }
+
+    reg_buf_text(out, page->json ? "}, \"value\": " : "} ");
+    ngx_http_registry_number(out, value, ms);
+    reg_buf_text(out, page->json ? "}" : "\n");
+}
+
+
+static void
+ngx_http_registry_set_label(ngx_http_registry_page_t *page, ngx_uint_t n,
+    const char *name, const char *value)
+{
+    page->labels[n].name = name;
+    page->labels[n].value = value;
+}
+
+
+static int64_t
+ngx_http_registry_total(ngx_atomic_t *p, ngx_uint_t n)
+{
+    int64_t     sum;
+    ngx_uint_t  i;
+
+    sum = 0;
+
+    for (i = 0; i < n; i++) {
+        sum += (int64_t) p[i];
+    }
+
+    return sum;
+}
+
+
+static void
+ngx_http_registry_status_time(ngx_http_registry_page_t *page,
+    ngx_http_registry_histogram_t *h)
+{
+    int64_t     sum;
+    ngx_uint_t  i;
+
+    static const char  *limits[] = {
+        "0.001", "0.002", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25",
+        "0.5", "1", "2.5", "5", "10", "60", "+Inf"
+    };
+
+    sum = 0;
+
+    for (i = 0; i <= NGX_HTTP_REGISTRY_STAT_BUCKETS; i++) {
+        sum += (int64_t) h->buckets[i];
+        ngx_http_registry_set_label(page, 3, "le", limits[i]);
+        ngx_http_registry_sample(page, "_bucket", sum, 0);
+    }
+
+    page->labels[3].name = NULL;
+
+    ngx_http_registry_sample(page, "_sum", (int64_t) h->sum, 1);
+    ngx_http_registry_sample(page, "_count", sum, 0);
+}
+
+
+/* what of a handler and method is written */
+
+typedef enum {
+    NGX_HTTP_REGISTRY_BY_CODE,
+    NGX_HTTP_REGISTRY_BY_TIME,
+    NGX_HTTP_REGISTRY_BYTES_IN,
+    NGX_HTTP_REGISTRY_BYTES_OUT
+} ngx_http_registry_what_t;
+
+
+static void
+ngx_http_registry_status_asked(ngx_http_registry_page_t *page,
+    ngx_http_registry_asked_t *asked, ngx_http_registry_what_t what)
+{
+    int64_t     n;
+    ngx_uint_t  i;
+
+    n = ngx_http_registry_total(asked->statuses,
+                                NGX_HTTP_REGISTRY_STAT_STATUSES);
+
+    /* what was never asked for is left out */
+
+    if (n == 0) {
+        return;
+    }
+
+    if (what == NGX_HTTP_REGISTRY_BY_TIME) {
+        ngx_http_registry_status_time(page, &asked->time);
+        return;
+    }
+
+    if (what != NGX_HTTP_REGISTRY_BY_CODE) {
+        ngx_http_registry_sample(page, "_sum",
+                                 (int64_t) (what == NGX_HTTP_REGISTRY_BYTES_IN
+                                            ? asked->in : asked->out), 0);
+        ngx_http_registry_sample(page, "_count", n, 0);
+        return;
+    }
+
+    for (i = 0; ngx_http_registry_stat_status(i); i++) {
+        if (asked->statuses[i]) {
+            ngx_http_registry_set_label(page, 2, "code",
+                                        ngx_http_registry_stat_status(i));
+            ngx_http_registry_sample(page, "", (int64_t) asked->statuses[i],
+                                     0);
+        }
+    }
+
+    page->labels[2].name = NULL;
+}
+
+
+static void
+ngx_http_registry_status_requests(ngx_http_registry_page_t *page)
+{
+    ngx_uint_t  i, kind, method;
+
+    static const struct {
+        const char                *name;
+        const char                *type;
+        const char                *help;
+        ngx_http_registry_what_t   what;
+    } families[] = {
+        { "registry_http_requests_total", "counter",
+          "Requests by handler, method and status.",
+          NGX_HTTP_REGISTRY_BY_CODE },
+        { "registry_http_request_duration_seconds", "histogram",
+          "Time of requests, bodies included.", NGX_HTTP_REGISTRY_BY_TIME },
+        { "registry_http_request_size_bytes", "summary",
+          "Bytes of requests, headers included.",
+          NGX_HTTP_REGISTRY_BYTES_IN },
+        { "registry_http_response_size_bytes", "summary",
+          "Bytes of answers, headers included.",
+          NGX_HTTP_REGISTRY_BYTES_OUT }
+    };
+
+    for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+
+        ngx_http_registry_family(page, families[i].name, families[i].type,
+                                 families[i].help);
+
+        for (kind = 0; kind < NGX_HTTP_REGISTRY_STAT_KINDS; kind++) {
+            ngx_http_registry_set_label(page, 0, "handler",
+                                        ngx_http_registry_handlers[kind]);
+
+            for (method = 0; method < NGX_HTTP_REGISTRY_STAT_METHODS;
+                 method++)
+            {
+                ngx_http_registry_set_label(page, 1, "method",
+                                       ngx_http_registry_methods[method]);
+                ngx_http_registry_status_asked(page,
+                                        &page->stat->asked[kind][method],
+                                        families[i].what);
+            }
+        }
+    }
+
+    ngx_http_registry_family(page, "registry_http_in_flight_requests",
+                             "gauge", "Requests that are being answered.");
+
+    for (kind = 0; kind < NGX_HTTP_REGISTRY_STAT_KINDS; kind++) {
+        ngx_http_registry_set_label(page, 0, "handler",
+                                    ngx_http_registry_handlers[kind]);
+        ngx_http_registry_sample(page, "",
+                                 ngx_http_registry_stat_running(kind), 0);
+    }
+}
+
+
+static void
+ngx_http_registry_status_storage(ngx_http_registry_page_t *page)
+{
+    ngx_uint_t                 i, n;
+    ngx_http_registry_done_t  *done = page->stat->done;
+
+    ngx_http_registry_family(page, "registry_storage_action_seconds",
+                             "histogram", "Time of calls of the storage.");
+    ngx_http_registry_set_label(page, 1, "driver", "swift");
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_ACTIONS; i++) {
+        ngx_http_registry_set_label(page, 0, "action",
+                                    ngx_http_registry_actions[i]);
+        ngx_http_registry_status_time(page, &done[i].time);
+    }
+
+    ngx_http_registry_family(page, "registry_storage_responses_total",
+                             "counter",
+                             "Calls of the storage by its status.");
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_ACTIONS; i++) {
+        ngx_http_registry_set_label(page, 0, "action",
+                                    ngx_http_registry_actions[i]);
+
+        for (n = 0; ngx_http_registry_stat_status(n); n++) {
+            if (done[i].statuses[n]) {
+                ngx_http_registry_set_label(page, 1, "code",
+                                        ngx_http_registry_stat_status(n));
+                ngx_http_registry_sample(page, "",
+                                         (int64_t) done[i].statuses[n], 0);
+            }
+        }
+    }
+
+    ngx_http_registry_family(page, "registry_storage_cache_total", "counter",
+                             "What became of questions to the cache: hit,"
+                             " miss, stale, or shared with another's call.");
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_CACHED; i++) {
+        ngx_http_registry_set_label(page, 0, "kind",
+                                    ngx_http_registry_cached[i]);
+
+        for (n = 0; n < NGX_HTTP_REGISTRY_OUTCOMES; n++) {
+            ngx_http_registry_set_label(page, 1, "type",
+                                        ngx_http_registry_outcomes[n]);
+            ngx_http_registry_sample(page, "",
+                                     (int64_t) page->stat->cache[i][n], 0);
+        }
+    }
+}
+
+
+static void
+ngx_http_registry_status_rest(ngx_http_registry_page_t *page)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        const char  *name;
+        const char  *help;
+    } counters[] = {
+        { "registry_storage_retries_total",
+          "Calls made again, since the storage refused the token." },
+        { "registry_token_renewals_total",
+          "Tokens got from the auth server." },
+        { "registry_token_failures_total",
+          "Tokens that could not be got." }
+    };
+
+    ngx_http_registry_family(page, "registry_errors_total", "counter",
+                             "Errors answered, by their code.");
+
+    for (i = 0; i < REG_E_LAST; i++) {
+        ngx_http_registry_set_label(page, 0, "code", reg_error_code(i));
+        ngx_http_registry_sample(page, "", (int64_t) page->stat->errors[i],
+                                 0);
+    }
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_COUNTERS; i++) {
+        ngx_http_registry_family(page, counters[i].name, "counter",
+                                 counters[i].help);
+        ngx_http_registry_sample(page, "",
+                                 (int64_t) page->stat->counters[i], 0);
+    }
+
+    ngx_http_registry_family(page, "registry_start_time_seconds", "gauge",
+                             "When counting began.");
+    ngx_http_registry_sample(page, "", (int64_t) page->stat->since, 0);
+
+    ngx_http_registry_family(page, "registry_build_info", "gauge",
+                             "Versions.");
+    ngx_http_registry_set_label(page, 0, "version",
+                                NGX_HTTP_REGISTRY_VERSION);
+    ngx_http_registry_set_label(page, 1, "nginx", NGINX_VERSION);
+    ngx_http_registry_sample(page, "", 1, 0);
+}
