@@ -26,24 +26,29 @@ my $log = $t->dir . '/variables.log';
 
 # What the log says of one request: {operation => ..., status => ...}
 
+my $n = 0;
+
 sub line {
     my ($method, $path, $options) = @_;
 
-    my $before = -e $log ? () = read_file($log) =~ /\n/g : 0;
-    my $r = $t->client->request($method, $path, $options);
-    my @lines;
+    my $id = 'request-' . ++$n;
+    $t->client->request($method, $path,
+        { %{ $options // {} }, headers => { 'X-Test' => $id } });
 
     for (1 .. 500) {
-        @lines = split /\n/, read_file($log);
-        last if @lines > $before;
+        my ($found) = grep { / \Q$id\E$/ } split /\n/, read_file($log);
+        my %line;
+
+        if (defined $found) {
+            @line{@names, 'storage_time', 'storage_id', 'status'} =
+                split / /, $found;
+            return \%line;
+        }
+
         select undef, undef, undef, 0.01;
     }
 
-    my %line;
-    @line{@names, 'storage_time', 'storage_id', 'status'} =
-        split / /, $lines[-1];
-
-    return \%line;
+    die "$method $path is not in the log";
 }
 
 
@@ -64,7 +69,7 @@ $t->start(
     http => 'log_format variables "'
         . join(' ', map { "\$registry_$_" } @names, 'storage_time',
                'storage_id')
-        . ' $status";'
+        . ' $status $http_x_test";'
         . 'map $registry_repository $closed { default 0; frozen/app on; }'
         . 'map $registry_repository $can_delete { default on; keep/app off;'
         . ' odd/app maybe; }'
