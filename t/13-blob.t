@@ -84,7 +84,7 @@ for (['0-0', 0, 0], ['10-19', 10, 19], ["0-" . ($size - 1), 0, $size - 1],
         "bytes of $range");
 }
 
-for ("$size-", "99999999-", '-0') {
+for ("$size-", "99999999-", '-0', '5-3') {
     my $r = get({ Range => "bytes=$_" });
 
     refused($r, 416, 'RANGE_INVALID', "range $_");
@@ -92,7 +92,7 @@ for ("$size-", "99999999-", '-0') {
         "Content-Range of $_");
 }
 
-for ('bytes=x', 'bytes=5-3', 'lines=0-1', 'bytes=0-1,5-6') {
+for ('bytes=x', 'lines=0-1', 'bytes=0-1,5-6') {
     my $r = get({ Range => $_ });
     ok($r->{status} == 200 && $r->{content} eq $bytes,
         "\"$_\" is answered by the whole");

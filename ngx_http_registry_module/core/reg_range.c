@@ -81,7 +81,9 @@ reg_range_resolve(reg_range_t *range, int64_t size)
         range->last = size - 1;
     }
 
-    return REG_OK;
+    /* RFC 9110, 14.2 lets it be ignored or refused, registry:2 refuses */
+
+    return range->last < range->first ? REG_BAD : REG_OK;
 }
 
 
@@ -158,11 +160,7 @@ parse_one(const unsigned char *p, const unsigned char *end,
 
     range->last = position(dash + 1, end);
 
-    if (range->last < 0 || range->last < range->first) {
-        return REG_BAD;
-    }
-
-    return REG_OK;
+    return range->last < 0 ? REG_BAD : REG_OK;
 }
 
 

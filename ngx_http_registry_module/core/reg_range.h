@@ -27,7 +27,7 @@ reg_rc_t reg_range_parse(const reg_str_t *value, reg_range_t *ranges,
 
 /*
  * Makes *range absolute for "size" bytes; REG_BAD when it is not satisfiable
- * ("-0" never is).
+ * ("-0" and "4-3" never are).
  */
 reg_rc_t reg_range_resolve(reg_range_t *range, int64_t size);
 

@@ -104,7 +104,7 @@ static const struct { const char *text, *want; } ranges[] = {
     { "bytes=99999999999999999999-", "9223372036854775807,-1;" },
     { "", NULL }, { "bytes", NULL }, { "bytes=", NULL },
     { "bytes=,", NULL }, { "bytes=-", NULL }, { "bytes=a-b", NULL },
-    { "bytes=4-3", NULL }, { "bytes=1-2-3", NULL }, { "bytes=--1", NULL },
+    { "bytes=4-3", "4,3;" }, { "bytes=1-2-3", NULL }, { "bytes=--1", NULL },
     { "bytes=+1-2", NULL }, { "bytes=1 -2", NULL }, { "items=0-1", NULL },
     { "bytes =0-1", NULL }, { "bytes=0-1,x", NULL }, { "bytes=5", NULL },
     { "bytes=0-0,1-1,2-2,3-3", NULL }
@@ -125,7 +125,9 @@ static const struct {
     { { 0, INT64_MAX }, INT64_MAX, { 0, INT64_MAX - 1 } },
     { { 10, -1 }, 10, { 0, -2 } }, { { 10, 12 }, 10, { 0, -2 } },
     { { -1, 0 }, 10, { 0, -2 } }, { { 0, -1 }, 0, { 0, -2 } },
-    { { -1, 5 }, 0, { 0, -2 } }, { { INT64_MAX, -1 }, 10, { 0, -2 } }
+    { { -1, 5 }, 0, { 0, -2 } }, { { INT64_MAX, -1 }, 10, { 0, -2 } },
+    { { 4, 3 }, 10, { 0, -2 } }, { { 12, 11 }, 10, { 0, -2 } },
+    { { 9, 0 }, 9, { 0, -2 } }
 };
 
 
