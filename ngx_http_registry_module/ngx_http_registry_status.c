@@ -35,6 +35,7 @@ static const char  *ngx_http_registry_handlers[] = {
     [REG_ROUTE_CATALOG] = "catalog",
     [REG_ROUTE_TAGS] = "tags",
     [REG_ROUTE_MANIFEST] = "manifest",
+    [REG_ROUTE_REFERRERS] = "referrers",
     [REG_ROUTE_BLOB] = "blob",
     [REG_ROUTE_UPLOADS] = "blob_upload",
     [REG_ROUTE_UPLOAD] = "blob_upload_chunk",

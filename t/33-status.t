@@ -50,6 +50,7 @@ my ($bytes, $digest) = $c->manifest($config, $layer);
 $c->put_manifest('a/b', 'v1', $bytes);
 $c->request('GET', '/v2/a/b/manifests/v1') for 1 .. 3;
 $c->request('GET', '/v2/a/b/manifests/none');
+$c->request('GET', "/v2/a/b/referrers/$digest");
 $c->request('GET', '/v2/a/b/blobs/sha256:' . sha256_hex($layer));
 $c->request('GET', '/v2/', { headers => { Authorization => undef } });
 $c->request('PUT', $c->with_digest($c->begin_upload('a/b'),
@@ -72,6 +73,8 @@ my %want = (
         . 'method="get"}' => 4,
     'registry_http_request_duration_seconds_bucket{handler="manifest",'
         . 'method="get",le="+Inf"}' => 4,
+    'registry_http_requests_total{handler="referrers",method="get",'
+        . 'code="200"}' => 1,
     'registry_storage_action_seconds_count{action="Reader",driver="swift"}'
         => 1,
     'registry_storage_cache_total{kind="data",type="hit"}' => 2,
