@@ -9,12 +9,12 @@ SOURCES = config Makefile $(wildcard ngx_http_registry_module/*.[ch] \
           ngx_http_registry_module/core/*.[ch] \
           ngx_http_registry_module/core/*.inc)
 
-.PHONY: help all deps build install run stop test bench clean
+.PHONY: help all deps build install run stop test test-big bench clean
 
 all: build
 
 help:        ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 deps:        ## installs the packages that build, run and test need (Debian)
 	t/bin/packages build run test
@@ -36,6 +36,11 @@ stop:        ## what "make run" started
 
 test:        ## everything that must pass
 	t/bin/test
+
+test-big:    ## layers of 6 and 20 GiB, some 16 GiB of disk and half an hour
+	t/bin/packages build run test
+	$(MAKE) build
+	prove -v t/big
 
 bench:       ## this beside RGW itself and docker-registry
 	t/bin/packages build run test
