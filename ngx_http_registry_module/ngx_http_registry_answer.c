@@ -6,6 +6,8 @@
 #include "ngx_http_registry_module.h"
 
 
+static ngx_int_t ngx_http_registry_answer_body(ngx_http_request_t *r,
+    reg_str_t *body);
 static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_output_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -81,13 +83,18 @@ ngx_int_t
 ngx_http_registry_answer(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
-    ngx_buf_t                *b;
-    ngx_chain_t               out;
     reg_answer_t             *a;
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     a = &ctx->operation.answer;
+
+    if (r->header_sent) {
+
+        /* what is behind the last part */
+
+        return ngx_http_registry_answer_body(r, &a->body);
+    }
 
     if (a->status == 0
         || ngx_http_registry_answer_headers(r) != NGX_OK)
@@ -105,14 +112,24 @@ ngx_http_registry_answer(ngx_http_request_t *r)
         return rc;
     }
 
+    return ngx_http_registry_answer_body(r, &a->body);
+}
+
+
+static ngx_int_t
+ngx_http_registry_answer_body(ngx_http_request_t *r, reg_str_t *body)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_ERROR;
     }
 
-    b->pos = a->body.data;
-    b->last = a->body.data + a->body.len;
-    b->memory = a->body.len ? 1 : 0;
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->memory = body->len ? 1 : 0;
     b->last_buf = 1;
     b->last_in_chain = 1;
 

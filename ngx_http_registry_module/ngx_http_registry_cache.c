@@ -8,7 +8,7 @@
 #include <openssl/sha.h>
 
 
-#define NGX_HTTP_REGISTRY_CACHE_MAGIC    0x52435631
+#define NGX_HTTP_REGISTRY_CACHE_MAGIC    0x52435632
 
 /* counters of changes: two objects may share one, which costs a miss */
 #define NGX_HTTP_REGISTRY_CACHE_CHANGES  4096
@@ -27,6 +27,7 @@ typedef struct {
     unsigned             status:10;
 
     off_t                length;
+    off_t                whole;
     size_t               body;
     size_t               etag;
     size_t               object_manifest;
@@ -315,6 +316,7 @@ ngx_http_registry_cache_fetch(ngx_shm_zone_t *zone,
 
     reply->status = e->status;
     reply->length = e->length;
+    reply->whole = e->whole;
     reply->cached = 1;
 
     ngx_http_registry_cache_part(&reply->body, &p, e->body);
@@ -416,6 +418,7 @@ ngx_http_registry_cache_store(ngx_shm_zone_t *zone,
     e->expires = ngx_current_msec + valid;
     e->status = reply->status;
     e->length = reply->length;
+    e->whole = reply->whole;
     e->body = reply->body.len;
     e->etag = reply->etag.len;
     e->object_manifest = reply->object_manifest.len;

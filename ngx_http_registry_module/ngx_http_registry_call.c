@@ -7,7 +7,6 @@
 #include "ngx_http_registry_module.h"
 
 
-static ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
 static void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_registry_call(ngx_http_request_t *r,
     reg_call_t *call);
@@ -116,7 +115,7 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_registry_token(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
@@ -142,6 +141,24 @@ ngx_http_registry_token(ngx_http_request_t *r)
 }
 
 
+/* what waited for a token, or needs another one */
+
+ngx_int_t
+ngx_http_registry_calls_again(ngx_http_request_t *r)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx->pass) {
+        return ngx_http_registry_pass(r);
+    }
+
+    return ctx->flow->todo == REG_PART ? ngx_http_registry_part(r)
+                                       : ngx_http_registry_calls_start(r);
+}
+
+
 static void
 ngx_http_registry_token_ready(void *data, ngx_int_t rc)
 {
@@ -156,8 +173,7 @@ ngx_http_registry_token_ready(void *data, ngx_int_t rc)
     ctx->waiting = 0;
 
     if (rc == NGX_OK) {
-        rc = ctx->pass ? ngx_http_registry_pass(r)
-                       : ngx_http_registry_calls_start(r);
+        rc = ngx_http_registry_calls_again(r);
 
     } else {
         ngx_str_set(&ctx->last_error, "no token to be had");
@@ -168,8 +184,7 @@ ngx_http_registry_token_ready(void *data, ngx_int_t rc)
         ngx_http_registry_drive(r);
 
     } else if (rc != NGX_AGAIN) {
-        ngx_http_finalize_request(r, rc == NGX_ERROR
-                                     ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc);
+        ngx_http_registry_fail(r, rc);
     }
 
     ngx_http_run_posted_requests(c);

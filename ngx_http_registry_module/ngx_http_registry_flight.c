@@ -61,7 +61,8 @@ ngx_http_registry_reply_copy(reg_reply_t *dst, const reg_reply_t *src,
     ngx_uint_t  i;
 
     reg_str_t  *to[] = { &dst->body, &dst->etag, &dst->object_manifest,
-                         &dst->trans_id, &dst->meta_digest };
+                         &dst->content_range, &dst->trans_id,
+                         &dst->meta_digest };
 
     *dst = *src;
 

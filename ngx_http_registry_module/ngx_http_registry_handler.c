@@ -13,6 +13,8 @@ static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_wake(ngx_http_request_t *r);
 static void ngx_http_registry_cleanup(void *data);
+static void ngx_http_registry_log_damage(ngx_http_request_t *r,
+    reg_flow_t *f);
 static void ngx_http_registry_finish(ngx_http_request_t *r);
 
 
@@ -339,6 +341,10 @@ ngx_http_registry_drive(ngx_http_request_t *r)
 
         todo = ctx->flow->step ? reg_flow_run(ctx->flow) : REG_ANSWER;
 
+        if (ctx->flow->damage.len) {
+            ngx_http_registry_log_damage(r, ctx->flow);
+        }
+
         if (todo == REG_CALL) {
             rc = ngx_http_registry_calls_recall(r);
 
@@ -347,7 +353,7 @@ ngx_http_registry_drive(ngx_http_request_t *r)
             }
 
             if (rc == NGX_ERROR) {
-                ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+                ngx_http_registry_fail(r, rc);
                 return;
             }
         }
@@ -380,6 +386,10 @@ ngx_http_registry_drive(ngx_http_request_t *r)
             rc = ngx_http_registry_pass(r);
             break;
 
+        case REG_PART:
+            rc = ngx_http_registry_part(r);
+            break;
+
         default: /* REG_ANSWER */
 
             if (ctx->flow == &ctx->container) {
@@ -408,12 +418,35 @@ ngx_http_registry_drive(ngx_http_request_t *r)
         }
 
         if (rc != NGX_OK) {
-            ngx_http_finalize_request(r, rc == NGX_ERROR
-                                         ? NGX_HTTP_INTERNAL_SERVER_ERROR
-                                         : rc);
+            ngx_http_registry_fail(r, rc);
             return;
         }
     }
+}
+
+
+void
+ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc)
+{
+    if (rc == NGX_ERROR && !r->header_sent) {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_finalize_request(r, r->header_sent ? NGX_ERROR : rc);
+}
+
+
+/* registry:2 left it, or somebody at the store: never the client's fault */
+
+static void
+ngx_http_registry_log_damage(ngx_http_request_t *r, reg_flow_t *f)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "registry: damage in the storage, repository \"%*s\": %*s",
+                  f->route.name.len, f->route.name.data,
+                  f->damage.len, f->damage.data);
+
+    f->damage.len = 0;
 }
 
 
@@ -498,10 +531,11 @@ ngx_http_registry_wake(ngx_http_request_t *r)
         ctx->renewed = 1;
         ngx_http_registry_count(counters[NGX_HTTP_REGISTRY_RENEWALS]);
 
-        rc = ngx_http_registry_calls_recall(r);
+        rc = f->todo == REG_PART ? NGX_DECLINED
+                                 : ngx_http_registry_calls_recall(r);
 
         if (rc == NGX_DECLINED) {
-            rc = ngx_http_registry_calls_start(r);
+            rc = ngx_http_registry_calls_again(r);
         }
 
         if (rc == NGX_AGAIN) {
@@ -509,7 +543,7 @@ ngx_http_registry_wake(ngx_http_request_t *r)
         }
 
         if (rc != NGX_OK) {
-            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            ngx_http_registry_fail(r, rc);
             return;
         }
 

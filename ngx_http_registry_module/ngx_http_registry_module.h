@@ -104,6 +104,7 @@ typedef struct {
     unsigned                       cut:1;
     unsigned                       more:1;      /* reading_body at the cut */
 
+    unsigned                       part:1;      /* its output is ours */
     unsigned                       chunked:1;   /* the reply is */
     unsigned                       close:1;     /* after the reply */
     unsigned                       header_out:1;
@@ -125,6 +126,7 @@ struct ngx_http_registry_ctx_s {
     off_t                          fed;         /* by earlier calls */
 
     ngx_http_registry_call_t      *pass;
+    ngx_http_request_t            *part;        /* the last one, done */
     ngx_str_t                      error_body;  /* instead of nginx's own */
     ngx_str_t                      last_error;
 
@@ -152,9 +154,13 @@ struct ngx_http_registry_ctx_s {
 extern ngx_module_t  ngx_http_registry_module;
 
 
-/* handler.c */
+/*
+ * handler.c; fail() ends the request by an HTTP status or, for NGX_ERROR,
+ * by 500; when the header is out already, by closing the connection.
+ */
 ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
 void ngx_http_registry_drive(ngx_http_request_t *r);
+void ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc);
 void *ngx_http_registry_alloc(void *ctx, size_t size);
 reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
 
@@ -183,8 +189,20 @@ ngx_int_t ngx_http_registry_calls_recall(ngx_http_request_t *r);
  * their replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to finalize with.
  */
 ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_calls_again(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);
 ngx_int_t ngx_http_registry_pass(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
+
+/*
+ * part.c: calls[0]'s reply goes to the client as a part of its own; returns
+ * as calls_start().  The filters are of its upstream.
+ */
+ngx_int_t ngx_http_registry_part(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
+ngx_int_t ngx_http_registry_part_filter(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part, ssize_t bytes);
 
 /* one call has its reply, or, unless NULL, is to be made after all */
 void ngx_http_registry_call_arrived(ngx_http_request_t *r,

@@ -358,6 +358,19 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
                                       value + value_len);
     }
 
+    if (NGX_HTTP_REGISTRY_IS("Content-Range")) {
+        return ngx_http_registry_keep(r, &reply->content_range, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS(REG_HEADER_WHOLE)) {
+
+        /* what is no size is none: the segments are looked at then */
+
+        reply->whole = ngx_max(reg_atoi64(value, value_len), 0);
+        return NGX_OK;
+    }
+
     if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
         return ngx_http_registry_keep(r, &reply->trans_id, value,
                                       value + value_len);
@@ -475,10 +488,11 @@ static ngx_int_t
 ngx_http_registry_header_done(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
 {
-    reg_answer_t         *a;
+    reg_call_t           *call;
     ngx_http_upstream_t  *u;
 
     u = r->upstream;
+    call = rc->call;
 
     rc->call->reply.status = rc->status.code;
     u->headers_in.connection_close = rc->close;
@@ -499,6 +513,29 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
         ngx_http_registry_acknowledge(r);
     }
 
+    if ((r == r->main || rc->part)
+        && (rc->status.code != call->want_status
+            || rc->length != call->want_length || rc->chunked
+            || !reg_str_equal(&call->reply.content_range,
+                              &call->want_range)))
+    {
+        if (rc->status.code < 400) {
+            ngx_http_registry_remember(r, rc);
+        }
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: the storage answers %V with %O bytes"
+                      " \"%*s\", expected are %ui with %O bytes \"%*s\"",
+                      &rc->ctx->last_error, rc->length,
+                      call->reply.content_range.len,
+                      call->reply.content_range.data,
+                      (ngx_uint_t) call->want_status,
+                      (off_t) call->want_length,
+                      call->want_range.len, call->want_range.data);
+
+        return NGX_ERROR;
+    }
+
     if (r != r->main) {
 
         /*
@@ -513,30 +550,12 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    a = &rc->ctx->operation.answer;
-
-    if (rc->status.code != a->status || rc->length != a->length
-        || rc->chunked)
-    {
-        if (rc->status.code < 400) {
-            ngx_http_registry_remember(r, rc);
-        }
-
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "registry: the storage answers %V with %O bytes,"
-                      " expected are %ui with %O",
-                      &rc->ctx->last_error, rc->length,
-                      (ngx_uint_t) a->status, (off_t) a->length);
-
-        return NGX_ERROR;
-    }
-
     if (ngx_http_registry_answer_headers(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    u->headers_in.content_length_n = a->length;
-    u->headers_in.status_n = a->status;
+    u->headers_in.content_length_n = rc->length;
+    u->headers_in.status_n = rc->status.code;
 
     return NGX_OK;
 }
@@ -556,6 +575,10 @@ ngx_http_registry_filter_init(void *data)
     if (r == r->main) {
         u->pipe->length = rc->length;
         return NGX_OK;
+    }
+
+    if (rc->part) {
+        return ngx_http_registry_part_filter_init(r, rc);
     }
 
     if (rc->chunked) {
@@ -650,6 +673,10 @@ ngx_http_registry_filter(void *data, ssize_t bytes)
     u = r->upstream;
     rc = ngx_http_registry_call_of(r);
 
+    if (rc->part) {
+        return ngx_http_registry_part_filter(r, rc, bytes);
+    }
+
     b = u->buffer;
     b.pos = u->buffer.last;
     b.last = b.pos + bytes;
@@ -724,6 +751,12 @@ ngx_http_registry_pipe_filter(ngx_event_pipe_t *p, ngx_buf_t *buf)
 
     r = p->input_ctx;
     rc = ngx_http_registry_call_of(r);
+
+    if (buf->last - buf->pos > p->length) {
+        ngx_log_error(NGX_LOG_ERR, p->log, 0,
+                      "registry: the storage sent more than it said");
+        return NGX_ERROR;
+    }
 
     rv = ngx_event_pipe_copy_input_filter(p, buf);
 

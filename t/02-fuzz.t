@@ -36,8 +36,8 @@ for src in "$root"/t/fuzz/*.c; do
 
     if ! $cc $flags -I "$core" -I "$root/t/fuzz" -o "$build/$name" "$src" \
            "$core/reg_base.c" "$core/reg_name.c" "$core/reg_digest.c" \
-           "$core/reg_range.c" "$core/reg_query.c" "$core/reg_json.c" \
-           "$core/reg_manifest.c" "$core/reg_media.c" \
+           "$core/reg_range.c" "$core/reg_etag.c" "$core/reg_query.c" \
+           "$core/reg_json.c" "$core/reg_manifest.c" "$core/reg_media.c" \
            "$core/reg_referrer.c" "$core/reg_listing.c" \
            "$core/reg_route.c" "$core/reg_session.c" -lyajl -lcrypto >&2
     then

@@ -5,16 +5,23 @@
  * the digest of the data (sha256 also for a blob asked by sha512).
  */
 
+#include "reg_data.h"
+#include "reg_etag.h"
 #include "reg_ops.h"
 #include "reg_path.h"
 #include "reg_range.h"
 
 
 typedef struct {
-    reg_digest_t    data;               /* whose bytes the link means */
-    int64_t         size;
-    reg_range_t     range;
-    unsigned        ranged:1;
+    reg_data_t      data;               /* whose bytes the link means */
+    unsigned        found:1;            /* its size is known */
+    unsigned        listing:1;          /* its segments are to be seen */
+
+    reg_range_t    *ranges;
+    size_t          nranges;            /* 0: the whole */
+    size_t          next;               /* to be sent */
+    reg_str_t       boundary;           /* of several */
+    reg_buf_t       delimiter;
 } blob_t;
 
 
@@ -22,19 +29,28 @@ static reg_todo_t read_link(reg_flow_t *f);
 static reg_todo_t judge_link(reg_flow_t *f);
 static reg_todo_t head_data(reg_flow_t *f);
 static reg_todo_t judge_data(reg_flow_t *f);
+static reg_todo_t list_segments(reg_flow_t *f);
+static reg_todo_t judge_segments(reg_flow_t *f);
+static reg_todo_t check_conditions(reg_flow_t *f);
+static reg_todo_t check_range(reg_flow_t *f);
 static reg_todo_t send_data(reg_flow_t *f);
+static reg_todo_t send_range(reg_flow_t *f);
+static reg_todo_t judge_range(reg_flow_t *f);
 static reg_todo_t refuse_delete(reg_flow_t *f);
 static reg_todo_t delete_link(reg_flow_t *f);
 static reg_todo_t judge_delete(reg_flow_t *f);
 static reg_todo_t say_deleted(reg_flow_t *f);
-static reg_todo_t take_size(reg_flow_t *f, const reg_call_t *call);
 static reg_todo_t unknown(reg_flow_t *f);
 
 
 static const reg_step_t  read_blob[] = {
     { "read layer link", read_link, judge_link },
     { "check blob", head_data, judge_data },
-    { "send blob", send_data, NULL }
+    { "check segments", list_segments, judge_segments },
+    { "check conditions", check_conditions, NULL },
+    { "check range", check_range, NULL },
+    { "send blob", send_data, NULL },
+    { "send ranges", send_range, judge_range }
 };
 
 
@@ -43,6 +59,10 @@ static const reg_step_t  delete_blob[] = {
     { "delete layer link", delete_link, judge_delete },
     { "answer", say_deleted, NULL }
 };
+
+
+static const reg_str_t  octets = reg_string("application/octet-stream");
+static const reg_str_t  cache = reg_string("max-age=31536000");
 
 
 const reg_step_t *
@@ -70,7 +90,9 @@ reg_blob_steps(reg_flow_t *f)
 static reg_todo_t
 read_link(reg_flow_t *f)
 {
-    if (f->op == NULL) {
+    blob_t  *b = f->op;
+
+    if (b == NULL) {
         return reg_nomem(f);
     }
 
@@ -78,11 +100,36 @@ read_link(reg_flow_t *f)
                                                     &f->route.digest));
 
     if (f->route.digest.alg == REG_SHA256) {
-        reg_flow_recall(f, REG_HEAD, reg_path_blob(f->arena,
-                                                   &f->route.digest));
+        b->data.digest = f->route.digest;
+        reg_data_head(f, &b->data)->cache = REG_CACHE_FACT;
     }
 
     return REG_CALL;
+}
+
+
+static reg_todo_t
+take_data(reg_flow_t *f, reg_data_state_t state)
+{
+    blob_t  *b = f->op;
+
+    switch (state) {
+
+    case REG_DATA_WHOLE:
+    case REG_DATA_LIST:
+        b->found = 1;
+        b->listing = (state == REG_DATA_LIST);
+        return REG_NEXT;
+
+    case REG_DATA_FAILED:
+        return REG_ANSWER;
+
+    default:
+
+        /* damaged or not there: unknown, so that the next push repairs it */
+
+        return unknown(f);
+    }
 }
 
 
@@ -95,16 +142,14 @@ judge_link(reg_flow_t *f)
         return REG_ANSWER;
     }
 
-    if (f->calls[0].reply.status == 404
-        || reg_link_read(&f->calls[0].reply, &b->data) != REG_OK)
+    if (reg_data_link(f, &f->calls[0], &f->route.digest, &b->data.digest)
+        != REG_OK)
     {
         return unknown(f);
     }
 
-    b->size = -1;
-
-    if (f->ncalls == 2 && reg_digest_equal(&b->data, &f->route.digest)) {
-        return take_size(f, &f->calls[1]);
+    if (f->ncalls == 2) {
+        return take_data(f, reg_data_judge_head(f, &b->data, &f->calls[1]));
     }
 
     return REG_NEXT;
@@ -116,11 +161,11 @@ head_data(reg_flow_t *f)
 {
     blob_t  *b = f->op;
 
-    if (b->size >= 0) {
+    if (b->found) {
         return REG_NEXT;
     }
 
-    reg_flow_recall(f, REG_HEAD, reg_path_blob(f->arena, &b->data));
+    reg_data_head(f, &b->data)->cache = REG_CACHE_FACT;
 
     return REG_CALL;
 }
@@ -129,41 +174,36 @@ head_data(reg_flow_t *f)
 static reg_todo_t
 judge_data(reg_flow_t *f)
 {
-    return take_size(f, &f->calls[0]);
+    blob_t  *b = f->op;
+
+    return take_data(f, reg_data_judge_head(f, &b->data, &f->calls[0]));
 }
 
 
 static reg_todo_t
-take_size(reg_flow_t *f, const reg_call_t *call)
+list_segments(reg_flow_t *f)
 {
-    blob_t        *b = f->op;
-    reg_digest_t   empty;
+    blob_t  *b = f->op;
 
-    if (reg_store_failed(f, call)) {
-        return REG_ANSWER;
+    if (!b->listing) {
+        return REG_NEXT;
     }
 
-    if (call->reply.status != 200 || call->reply.length < 0) {
-        return unknown(f);
-    }
+    reg_data_list(f, &b->data);
 
-    b->size = call->reply.length;
+    return REG_CALL;
+}
 
-    if (b->size == 0) {
 
-        /*
-         * registry:2 may leave a large object without segments: it reads as
-         * zero bytes.  To call it unknown makes the next push repair it.
-         */
+static reg_todo_t
+judge_segments(reg_flow_t *f)
+{
+    reg_todo_t  todo;
+    blob_t     *b = f->op;
 
-        reg_digest_of(&empty, b->data.alg, "", 0);
+    todo = take_data(f, reg_data_judge_list(f, &b->data, &f->calls[0]));
 
-        if (!reg_digest_equal(&empty, &b->data)) {
-            return unknown(f);
-        }
-    }
-
-    return REG_NEXT;
+    return todo == REG_NEXT && b->listing ? REG_AGAIN : todo;
 }
 
 
@@ -175,121 +215,288 @@ unknown(reg_flow_t *f)
 
 
 static reg_todo_t
-judge_range(reg_flow_t *f)
+check_conditions(reg_flow_t *f)
+{
+    if (reg_preconditions(f, &f->route.digest) == REG_NEXT) {
+        return REG_NEXT;
+    }
+
+    if (f->answer.status == 304) {
+        reg_answer_header(f, "Cache-Control", cache);
+    }
+
+    return REG_ANSWER;
+}
+
+
+static void
+add_range(reg_buf_t *buf, const reg_range_t *range)
+{
+    reg_buf_number(buf, range->first);
+    reg_buf_char(buf, '-');
+    reg_buf_number(buf, range->last);
+}
+
+
+/* "bytes first-last/size" */
+
+static reg_str_t
+content_range(reg_flow_t *f, const reg_range_t *range)
+{
+    blob_t     *b = f->op;
+    reg_buf_t   buf;
+
+    reg_buf_init(&buf, f->arena, 72);
+    reg_buf_text(&buf, "bytes ");
+
+    if (range) {
+        add_range(&buf, range);
+
+    } else {
+        reg_buf_char(&buf, '*');
+    }
+
+    reg_buf_char(&buf, '/');
+    reg_buf_number(&buf, b->data.size);
+
+    return reg_buf_str(&buf);
+}
+
+
+/* of a HEAD the range is ignored: RFC 9110, 14.2 defines it for GET alone */
+
+static reg_todo_t
+check_range(reg_flow_t *f)
 {
     size_t     n;
     blob_t    *b = f->op;
-    reg_buf_t  buf;
-    reg_str_t  text;
+    reg_rc_t   rc;
+    reg_str_t  tag;
 
-    text = reg_digest_text(f->arena, &f->route.digest);
-
-    if (f->range.len == 0
-        || (f->if_range.len
-            && (f->if_range.len != text.len + 2
-                || memcmp(f->if_range.data + 1, text.data, text.len) != 0)))
-    {
+    if (f->method != REG_GET || f->range.len == 0) {
         return REG_NEXT;
     }
 
-    /* several ranges are answered by the whole, as RFC 9110, 14.2 allows */
+    if (f->if_range.len) {
+        tag = reg_digest_text(f->arena, &f->route.digest);
 
-    if (reg_range_parse(&f->range, &b->range, 1, &n) != REG_OK || n != 1) {
+        if (!reg_etag_is(&f->if_range, &tag)) {
+            return REG_NEXT;
+        }
+    }
+
+    rc = reg_range_select(f->arena, &f->range, b->data.size, &b->ranges, &n);
+
+    if (rc == REG_NOMEM) {
+        return reg_nomem(f);
+    }
+
+    if (rc != REG_OK) {
         return REG_NEXT;
     }
 
-    if (reg_range_resolve(&b->range, b->size) != REG_OK) {
+    if (n == 0) {
         reg_refuse(f, REG_E_RANGE_INVALID, "the range is beyond the blob");
-
-        reg_buf_init(&buf, f->arena, 32);
-        reg_buf_text(&buf, "bytes */");
-        reg_buf_number(&buf, b->size);
-        reg_answer_header(f, "Content-Range", reg_buf_str(&buf));
-
+        reg_answer_header(f, "Content-Range", content_range(f, NULL));
         return REG_ANSWER;
     }
 
-    b->ranged = 1;
+    b->nranges = n;
 
     return REG_NEXT;
 }
 
 
 static void
-add_range(reg_flow_t *f, reg_call_t *call)
+answer_blob(reg_flow_t *f, unsigned status, int64_t length,
+    const reg_str_t *type)
 {
-    blob_t    *b = f->op;
-    reg_buf_t  buf, want;
-    reg_str_t  text;
+    static const reg_str_t  bytes = reg_string("bytes");
 
-    reg_buf_init(&buf, f->arena, 64);
-    reg_buf_text(&buf, "bytes ");
-    reg_buf_number(&buf, b->range.first);
-    reg_buf_char(&buf, '-');
-    reg_buf_number(&buf, b->range.last);
-    reg_buf_char(&buf, '/');
-    reg_buf_number(&buf, b->size);
+    reg_answer(f, status);
 
-    reg_answer_header(f, "Content-Range", reg_buf_str(&buf));
+    f->answer.content_type = *type;
+    f->answer.length = length;
 
-    if (call == NULL) {
-        return;
+    reg_answer_digest(f, &f->route.digest, 1);
+    reg_answer_header(f, "Cache-Control", cache);
+    reg_answer_header(f, "Accept-Ranges", bytes);
+}
+
+
+static void
+get_data(reg_flow_t *f, const reg_range_t *range)
+{
+    blob_t      *b = f->op;
+    reg_buf_t    buf;
+    reg_str_t    text;
+    reg_call_t  *call;
+
+    call = reg_flow_call(f, REG_GET, reg_path_blob(f->arena,
+                                                   &b->data.digest));
+    call->want_status = 200;
+    call->want_length = b->data.size;
+
+    if (range) {
+        reg_buf_init(&buf, f->arena, 48);
+        reg_buf_text(&buf, "bytes=");
+        add_range(&buf, range);
+
+        text = reg_buf_str(&buf);
+        reg_call_header(f, call, "Range", &text, 0);
+
+        call->want_status = 206;
+        call->want_length = range->last - range->first + 1;
+        call->want_range = content_range(f, range);
+        call->failed |= (call->want_range.data == NULL);
+    }
+}
+
+
+/*
+ * What stands before the bytes of a range, and behind the last one (RFC 9110,
+ * 15.3.7.2), in a buffer that is used again for the next: it is sent then.
+ */
+
+static reg_str_t
+delimiter(reg_flow_t *f, size_t i)
+{
+    blob_t     *b = f->op;
+    reg_buf_t  *buf = &b->delimiter;
+
+    buf->len = 0;
+
+    reg_buf_text(buf, i ? "\r\n--" : "--");
+    reg_buf_add_str(buf, &b->boundary);
+
+    if (i == b->nranges) {
+        reg_buf_text(buf, "--\r\n");
+        return reg_buf_str(buf);
     }
 
-    reg_buf_init(&want, f->arena, 64);
-    reg_buf_text(&want, "bytes=");
-    reg_buf_number(&want, b->range.first);
-    reg_buf_char(&want, '-');
-    reg_buf_number(&want, b->range.last);
+    reg_buf_text(buf, "\r\nContent-Type: ");
+    reg_buf_add_str(buf, &octets);
+    reg_buf_text(buf, "\r\nContent-Range: bytes ");
+    add_range(buf, &b->ranges[i]);
+    reg_buf_char(buf, '/');
+    reg_buf_number(buf, b->data.size);
+    reg_buf_text(buf, "\r\n\r\n");
 
-    text = reg_buf_str(&want);
-    reg_call_header(f, call, "Range", &text, 0);
+    return reg_buf_str(buf);
+}
+
+
+static reg_todo_t
+answer_ranges(reg_flow_t *f)
+{
+    size_t          i;
+    blob_t         *b = f->op;
+    int64_t         length;
+    reg_buf_t       type;
+    reg_str_t       text;
+    unsigned char  *hex;
+
+    hex = reg_alloc(f->arena, 2 * sizeof(f->random));
+    if (hex == NULL) {
+        return reg_nomem(f);
+    }
+
+    b->boundary.data = hex;
+    b->boundary.len = (size_t) (reg_hex(hex, f->random, sizeof(f->random))
+                                - hex);
+
+    reg_buf_init(&b->delimiter, f->arena, 256);
+
+    length = (int64_t) delimiter(f, b->nranges).len;
+
+    for (i = 0; i < b->nranges; i++) {
+        length += b->ranges[i].last - b->ranges[i].first + 1
+                  + (int64_t) delimiter(f, i).len;
+    }
+
+    reg_buf_init(&type, f->arena, 96);
+    reg_buf_text(&type, "multipart/byteranges; boundary=");
+    reg_buf_add_str(&type, &b->boundary);
+
+    text = reg_buf_str(&type);
+    if (text.data == NULL || b->delimiter.failed) {
+        return reg_nomem(f);
+    }
+
+    answer_blob(f, 206, length, &text);
+
+    return REG_NEXT;
 }
 
 
 static reg_todo_t
 send_data(reg_flow_t *f)
 {
-    blob_t      *b = f->op;
-    reg_call_t  *call;
+    blob_t  *b = f->op;
 
-    static const reg_str_t  type = reg_string("application/octet-stream");
-    static const reg_str_t  cache = reg_string("max-age=31536000");
-    static const reg_str_t  bytes = reg_string("bytes");
+    if (b->nranges > 1) {
+        return answer_ranges(f);
+    }
 
-    if (reg_not_modified(f, &f->route.digest)) {
-        reg_answer(f, 304);
-        reg_answer_digest(f, &f->route.digest, 1);
-        reg_answer_header(f, "Cache-Control", cache);
+    if (b->nranges == 1) {
+        get_data(f, b->ranges);
+        answer_blob(f, 206, f->calls[0].want_length, &octets);
+        reg_answer_header(f, "Content-Range", f->calls[0].want_range);
+        return REG_PASS;
+    }
+
+    answer_blob(f, 200, b->data.size, &octets);
+
+    if (f->method == REG_HEAD || b->data.size == 0) {
         return REG_ANSWER;
     }
 
-    if (judge_range(f) == REG_ANSWER) {
+    get_data(f, NULL);
+
+    return REG_PASS;
+}
+
+
+/* RGW answers the first of several ranges only: each is a call of its own */
+
+static reg_todo_t
+send_range(reg_flow_t *f)
+{
+    blob_t  *b = f->op;
+
+    if (b->next == b->nranges) {
+        f->answer.body = delimiter(f, b->next);
         return REG_ANSWER;
     }
 
-    reg_answer(f, b->ranged ? 206 : 200);
+    get_data(f, &b->ranges[b->next]);
 
-    f->answer.content_type = type;
-    f->answer.length = b->ranged ? b->range.last - b->range.first + 1
-                                 : b->size;
+    f->calls[0].head = delimiter(f, b->next);
+    f->calls[0].failed |= (f->calls[0].head.data == NULL);
 
-    reg_answer_digest(f, &f->route.digest, 1);
-    reg_answer_header(f, "Cache-Control", cache);
-    reg_answer_header(f, "Accept-Ranges", bytes);
+    return REG_PART;
+}
 
-    f->ncalls = 0;
-    call = NULL;
 
-    if (f->method == REG_GET && b->size > 0) {
-        call = reg_flow_call(f, REG_GET, reg_path_blob(f->arena, &b->data));
+/* a part that broke in its middle has ended the request */
+
+static reg_todo_t
+judge_range(reg_flow_t *f)
+{
+    blob_t  *b = f->op;
+
+    if (reg_store_failed(f, &f->calls[0])) {
+        return REG_ANSWER;
     }
 
-    if (b->ranged) {
-        add_range(f, call);
+    if (f->calls[0].reply.status != 206) {
+        return reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the storage does not send the range");
     }
 
-    return call ? REG_PASS : REG_ANSWER;
+    b->next++;
+
+    return REG_AGAIN;
 }
 
 

@@ -374,6 +374,7 @@ write_large(reg_flow_t *f)
 
     call = reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
     reg_call_header(f, call, "X-Object-Manifest", &value, 0);
+    reg_call_header(f, call, REG_HEADER_WHOLE, NULL, u->size);
 
     return REG_CALL;
 }

@@ -1,4 +1,5 @@
 #include "reg_ops.h"
+#include "reg_etag.h"
 #include "reg_path.h"
 
 
@@ -344,32 +345,29 @@ reg_answer_digest(reg_flow_t *f, const reg_digest_t *d, int etag)
 }
 
 
-int
-reg_etag_listed(reg_flow_t *f, const reg_str_t *list, const reg_digest_t *d)
-{
-    size_t     i;
-    reg_str_t  text;
+/* no dates: If-Modified-Since and its like have nothing to compare with */
 
-    if (reg_str_is(list, "*")) {
-        return 1;
-    }
+reg_todo_t
+reg_preconditions(reg_flow_t *f, const reg_digest_t *d)
+{
+    reg_str_t  text;
 
     text = reg_digest_text(f->arena, d);
 
-    /* a digest holds no character of the list's grammar */
-
-    for (i = 0; text.len && i + text.len <= list->len; i++) {
-        if (memcmp(list->data + i, text.data, text.len) == 0) {
-            return 1;
-        }
+    if (f->if_match.len
+        && !reg_etag_listed(&f->if_match, &text, REG_ETAG_STRONG))
+    {
+        return reg_refuse(f, REG_E_PRECONDITION_FAILED,
+                          "If-Match names other bytes than these");
     }
 
-    return 0;
-}
+    if (f->if_none_match.len
+        && reg_etag_listed(&f->if_none_match, &text, REG_ETAG_WEAK))
+    {
+        reg_answer(f, 304);
+        reg_answer_digest(f, d, 1);
+        return REG_ANSWER;
+    }
 
-
-int
-reg_not_modified(reg_flow_t *f, const reg_digest_t *d)
-{
-    return reg_etag_listed(f, &f->if_none_match, d);
+    return REG_NEXT;
 }

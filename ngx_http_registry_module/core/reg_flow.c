@@ -24,7 +24,9 @@ reg_flow_run(reg_flow_t *f)
             f->step++;
 
         } else if (todo != REG_AGAIN) {
-            f->asked = (todo == REG_CALL || todo == REG_BODY);
+            f->asked = (todo == REG_CALL || todo == REG_BODY
+                        || todo == REG_PART);
+            f->todo = todo;
             return todo;
         }
     }
@@ -154,6 +156,27 @@ reg_nomem(reg_flow_t *f)
     f->answer.error = REG_E_UNKNOWN;
 
     return REG_ANSWER;
+}
+
+
+void
+reg_damaged(reg_flow_t *f, const reg_str_t *object, const char *what)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, f->arena, 512);
+
+    if (f->damage.len) {
+        reg_buf_add_str(&b, &f->damage);
+        reg_buf_text(&b, "; ");
+    }
+
+    reg_buf_char(&b, '"');
+    reg_buf_add_str(&b, object);
+    reg_buf_text(&b, "\" ");
+    reg_buf_text(&b, what);
+
+    f->damage = reg_buf_str(&b);
 }
 
 

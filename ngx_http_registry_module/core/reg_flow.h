@@ -17,6 +17,9 @@
 #include "reg_route.h"
 
 
+/* of a large object: its size when it was made, which RGW does not keep */
+#define REG_HEADER_WHOLE  "X-Object-Meta-Registry-Size"
+
 #define REG_CALLS_MAX    16             /* at the same time */
 #define REG_HEADERS_MAX  12
 
@@ -27,6 +30,8 @@ typedef enum {
     REG_CALL,           /* make f->calls[0 .. ncalls], then judge */
     REG_BODY,           /* read the client's body into f->body, then judge */
     REG_PASS,           /* calls[0]: its reply is the client's, the end */
+    REG_PART,           /* calls[0]: its reply is a part of the client's,
+                           behind call->head; then judge */
     REG_ANSWER          /* f->answer is filled in: send it, the end */
 } reg_todo_t;
 
@@ -46,9 +51,11 @@ typedef enum {
 typedef struct {
     unsigned        status;             /* 0: no answer of the store */
     int64_t         length;             /* Content-Length; -1: none */
+    reg_str_t       content_range;
     reg_str_t       body;
     reg_str_t       etag;               /* without quotes */
     reg_str_t       object_manifest;    /* X-Object-Manifest */
+    int64_t         whole;              /* REG_HEADER_WHOLE; 0: none */
     reg_str_t       trans_id;
     reg_str_t       meta_digest;        /* X-Object-Meta-Digest */
     unsigned        cached:1;           /* no call was made for it */
@@ -83,6 +90,12 @@ typedef struct {
     /* takes the body of a 2xx reply instead of reply.body */
     void          (*sink)(void *data, const unsigned char *p, size_t len);
     void           *sink_data;
+
+    /* what a reply that goes to the client must be, or none of it goes */
+    unsigned        want_status;
+    int64_t         want_length;
+    reg_str_t       want_range;         /* Content-Range; null: none */
+    reg_str_t       head;               /* of REG_PART */
 
     reg_reply_t     reply;
 } reg_call_t;
@@ -176,10 +189,12 @@ struct reg_flow_s {
     /* the flow itself */
 
     const reg_step_t   *step;
+    reg_todo_t          todo;               /* what run() returned */
     unsigned            asked:1;
     reg_call_t          calls[REG_CALLS_MAX];
     unsigned            ncalls;
     reg_answer_t        answer;
+    reg_str_t           damage;         /* found in the store: to be logged */
     void               *op;             /* of the operation */
 };
 
@@ -204,6 +219,12 @@ reg_call_t *reg_flow_recall(reg_flow_t *f, reg_method_t method,
     reg_str_t object);
 reg_call_t *reg_flow_recall_data(reg_flow_t *f, reg_str_t object,
     const reg_digest_t *d);
+
+/*
+ * For rows: the object is not what it should be.  Whoever runs the flow logs
+ * f->damage, and empties it.
+ */
+void reg_damaged(reg_flow_t *f, const reg_str_t *object, const char *what);
 
 /*
  * For rows: all fill in f->answer and return REG_ANSWER.  A 405 gets its

@@ -4,6 +4,8 @@
  * The whole document is in memory, and is checked before a byte is sent.
  */
 
+#include "reg_data.h"
+#include "reg_etag.h"
 #include "reg_manifest.h"
 #include "reg_ops.h"
 #include "reg_path.h"
@@ -23,7 +25,6 @@ static reg_todo_t read_document(reg_flow_t *f);
 static reg_todo_t judge_document(reg_flow_t *f);
 static reg_todo_t answer_document(reg_flow_t *f, const reg_reply_t *reply);
 static reg_todo_t choose(reg_flow_t *f, const reg_manifest_t *m);
-static reg_todo_t check_conditions(reg_flow_t *f);
 static reg_todo_t cut_range(reg_flow_t *f);
 static reg_todo_t unknown(reg_flow_t *f);
 
@@ -99,7 +100,12 @@ judge_resolved(reg_flow_t *f)
         return REG_ANSWER;
     }
 
-    if (reply->status != 200 || reg_link_read(reply, &doc->data) != REG_OK) {
+    if (reply->status != 200) {
+        return unknown(f);
+    }
+
+    if (reg_link_read(reply, &doc->data) != REG_OK) {
+        reg_damaged(f, &f->calls[0].object, "is a link without a digest");
         return unknown(f);
     }
 
@@ -134,6 +140,7 @@ read_document(reg_flow_t *f)
 static reg_todo_t
 judge_document(reg_flow_t *f)
 {
+    reg_str_t      tag;
     document_t    *doc = f->op;
     reg_digest_t   d;
 
@@ -141,10 +148,15 @@ judge_document(reg_flow_t *f)
         return REG_ANSWER;
     }
 
-    if (f->calls[0].reply.status != 200
-        || reg_link_read(&f->calls[0].reply, &d) != REG_OK
-        || !reg_digest_equal(&d, &doc->data))
+    if (f->calls[0].reply.status != 200 && !f->route.by_digest
+        && !doc->chosen)
     {
+        tag = reg_path_tag_current(f->arena, &f->route.name,
+                                   &f->route.reference);
+        reg_damaged(f, &tag, "is the tag of a manifest that is not there");
+    }
+
+    if (reg_data_link(f, &f->calls[0], &doc->data, &d) != REG_OK) {
         return unknown(f);
     }
 
@@ -153,6 +165,7 @@ judge_document(reg_flow_t *f)
     }
 
     if (f->calls[1].reply.status != 200) {
+        reg_damaged(f, &f->calls[1].object, "is linked, but not there");
         return unknown(f);
     }
 
@@ -189,6 +202,7 @@ answer_document(reg_flow_t *f, const reg_reply_t *reply)
         || (!reg_digest_equal(&doc->digest, &doc->data)
             && !is_digest_of(&doc->digest, body)))
     {
+        reg_damaged(f, &f->calls[1].object, "has other bytes than its digest");
         return reg_refuse(f, REG_E_MANIFEST_UNKNOWN,
                           "the stored bytes are not those of the digest;"
                           " push the manifest again");
@@ -210,7 +224,7 @@ answer_document(reg_flow_t *f, const reg_reply_t *reply)
         return todo;
     }
 
-    if (check_conditions(f) == REG_ANSWER) {
+    if (reg_preconditions(f, &doc->digest) == REG_ANSWER) {
         return REG_ANSWER;
     }
 
@@ -279,30 +293,6 @@ choose(reg_flow_t *f, const reg_manifest_t *m)
 }
 
 
-static reg_todo_t
-check_conditions(reg_flow_t *f)
-{
-    document_t  *doc = f->op;
-
-    if (f->if_match.len && !reg_etag_listed(f, &f->if_match, &doc->digest)) {
-        reg_refuse(f, REG_E_MANIFEST_UNKNOWN,
-                   "the manifest is not one that If-Match names");
-        f->answer.status = 412;
-        return REG_ANSWER;
-    }
-
-    if (f->if_none_match.len
-        && reg_etag_listed(f, &f->if_none_match, &doc->digest))
-    {
-        reg_answer(f, 304);
-        reg_answer_digest(f, &doc->digest, 1);
-        return REG_ANSWER;
-    }
-
-    return REG_NEXT;
-}
-
-
 /* several ranges are answered by the whole, as RFC 9110, 14.2 allows */
 
 static reg_todo_t
@@ -313,13 +303,14 @@ cut_range(reg_flow_t *f)
     reg_buf_t      b;
     document_t    *doc = f->op;
     reg_range_t    range;
+    reg_str_t      tag;
     reg_answer_t  *a = &f->answer;
 
     size = a->length;
+    tag = reg_digest_text(f->arena, &doc->digest);
 
     if (f->method != REG_GET || f->range.len == 0
-        || (f->if_range.len
-            && !reg_etag_listed(f, &f->if_range, &doc->digest))
+        || (f->if_range.len && !reg_etag_is(&f->if_range, &tag))
         || reg_range_parse(&f->range, &range, 1, &n) != REG_OK || n != 1)
     {
         return REG_ANSWER;

@@ -85,12 +85,11 @@ reg_todo_t reg_judge_made(reg_flow_t *f);
 /* Docker-Content-Digest and a quoted ETag */
 void reg_answer_digest(reg_flow_t *f, const reg_digest_t *d, int etag);
 
-/* 1 when If-Match or If-None-Match, as "list", names the digest or is "*" */
-int reg_etag_listed(reg_flow_t *f, const reg_str_t *list,
-    const reg_digest_t *d);
-
-/* 1 when If-None-Match names the digest, quoted or not, or is "*" */
-int reg_not_modified(reg_flow_t *f, const reg_digest_t *d);
+/*
+ * If-Match and If-None-Match of a GET or HEAD, in the order of RFC 9110,
+ * 13.2.2: REG_ANSWER 412 or 304, or REG_NEXT.
+ */
+reg_todo_t reg_preconditions(reg_flow_t *f, const reg_digest_t *d);
 
 
 #endif /* _REG_OPS_H_INCLUDED_ */

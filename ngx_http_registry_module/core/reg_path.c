@@ -239,7 +239,7 @@ reg_path_segments(reg_arena_t *a, const reg_str_t *id)
     reg_buf_t  b;
 
     reg_buf_init(&b, a, 128);
-    reg_buf_text(&b, "segments/ngx/");
+    reg_buf_text(&b, REG_PATH_SEGMENTS);
     reg_buf_add_str(&b, id);
     reg_buf_char(&b, '/');
 
@@ -253,7 +253,7 @@ reg_path_segment(reg_arena_t *a, const reg_str_t *id, int64_t offset)
     reg_buf_t  b;
 
     reg_buf_init(&b, a, 128);
-    reg_buf_text(&b, "segments/ngx/");
+    reg_buf_text(&b, REG_PATH_SEGMENTS);
     reg_buf_add_str(&b, id);
     reg_buf_char(&b, '/');
     add_offset(&b, offset);

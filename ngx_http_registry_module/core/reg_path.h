@@ -60,6 +60,8 @@ reg_str_t reg_path_part(reg_arena_t *a, const reg_str_t *name,
     const reg_str_t *id, int64_t offset);
 
 /* the prefix of a large object's segments, which belong to it alone */
+#define REG_PATH_SEGMENTS  "segments/ngx/"
+
 reg_str_t reg_path_segments(reg_arena_t *a, const reg_str_t *id);
 reg_str_t reg_path_segment(reg_arena_t *a, const reg_str_t *id,
     int64_t offset);

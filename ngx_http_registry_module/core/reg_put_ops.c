@@ -8,6 +8,7 @@
  * link is looked at again, and if it is gone, all links are written again.
  */
 
+#include "reg_data.h"
 #include "reg_name.h"
 #include "reg_ops.h"
 #include "reg_path.h"
@@ -16,6 +17,9 @@
 
 
 #define TAGS_MAX  100
+
+/* of segments, at the same time: a page of them may take a MiB */
+#define LISTINGS  4
 
 
 typedef struct {
@@ -30,6 +34,8 @@ typedef struct {
 
     reg_descriptor_t **refs;
     size_t             nrefs;
+    reg_data_t        *large;           /* of refs, their segments unseen */
+    size_t             nlarge;
 
     size_t             next;            /* of the row that is at work */
     unsigned           attempts;
@@ -45,6 +51,8 @@ static reg_todo_t read_body(reg_flow_t *f);
 static reg_todo_t judge_body(reg_flow_t *f);
 static reg_todo_t check_refs(reg_flow_t *f);
 static reg_todo_t judge_refs(reg_flow_t *f);
+static reg_todo_t check_segments(reg_flow_t *f);
+static reg_todo_t judge_segments(reg_flow_t *f);
 static reg_todo_t write_document(reg_flow_t *f);
 static reg_todo_t link_revision(reg_flow_t *f);
 static reg_todo_t link_indexes(reg_flow_t *f);
@@ -59,6 +67,7 @@ static const reg_step_t  put_manifest[] = {
     { "read query", read_query, NULL },
     { "read body", read_body, judge_body },
     { "check references", check_refs, judge_refs },
+    { "check segments", check_segments, judge_segments },
     { "write manifest", write_document, reg_judge_made },
     { "link revision", link_revision, reg_judge_made },
     { "link indexes", link_indexes, judge_some },
@@ -291,6 +300,14 @@ judge_body(reg_flow_t *f)
 static reg_todo_t
 refuse_missing(reg_flow_t *f, push_t *push)
 {
+    size_t  i;
+
+    for (i = 0; i < push->nmissing; i++) {
+        if (push->missing[i].data == NULL) {
+            return reg_nomem(f);
+        }
+    }
+
     reg_refuse(f, REG_E_MANIFEST_BLOB_UNKNOWN, "");
     f->answer.body = reg_error_json(f->arena, REG_E_MANIFEST_BLOB_UNKNOWN,
                                     push->missing, push->nmissing);
@@ -314,7 +331,14 @@ check_refs(reg_flow_t *f)
 
     if (push->next == push->nrefs) {
         push->next = 0;
-        return push->nmissing ? refuse_missing(f, push) : REG_NEXT;
+        return REG_NEXT;
+    }
+
+    if (push->large == NULL) {
+        push->large = reg_calloc(f->arena, push->nrefs * sizeof(reg_data_t));
+        if (push->large == NULL) {
+            return reg_nomem(f);
+        }
     }
 
     for (i = push->next; i < push->nrefs && f->ncalls + 2 <= REG_CALLS_MAX;
@@ -338,13 +362,47 @@ check_refs(reg_flow_t *f)
 }
 
 
+static void
+add_missing(reg_flow_t *f, push_t *push, const reg_digest_t *d)
+{
+    if (push->nmissing < REG_CALLS_MAX) {
+        push->missing[push->nmissing++] = reg_digest_text(f->arena, d);
+    }
+}
+
+
+static reg_todo_t
+take_state(reg_flow_t *f, push_t *push, reg_data_t *data,
+    reg_data_state_t state)
+{
+    switch (state) {
+
+    case REG_DATA_WHOLE:
+        return REG_NEXT;
+
+    case REG_DATA_LIST:
+        push->large[push->nlarge++] = *data;
+        return REG_NEXT;
+
+    case REG_DATA_FAILED:
+        return REG_ANSWER;
+
+    default:
+        add_missing(f, push, &data->digest);
+        return REG_NEXT;
+    }
+}
+
+
 static reg_todo_t
 judge_refs(reg_flow_t *f)
 {
-    int                  found;
-    unsigned             i;
-    push_t              *push = f->op;
-    const reg_digest_t  *d;
+    unsigned                 i;
+    push_t                  *push = f->op;
+    reg_data_t               data;
+    reg_digest_t             named;
+    reg_data_state_t         state;
+    const reg_descriptor_t  *ref;
 
     for (i = 0; i < f->ncalls; i++) {
         if (reg_store_failed(f, &f->calls[i])) {
@@ -353,19 +411,74 @@ judge_refs(reg_flow_t *f)
     }
 
     for (i = 0; i < f->ncalls; i++) {
-        d = &push->refs[push->next++]->digest;
-        found = (f->calls[i].reply.status == 200);
+        ref = push->refs[push->next++];
 
-        if (d->alg == REG_SHA256) {
-            found &= (f->calls[++i].reply.status == 200);
+        memset(&data, 0, sizeof(reg_data_t));
+        data.digest = ref->digest;
+        data.least = ref->size;
+
+        state = REG_DATA_WHOLE;
+
+        if (reg_data_link(f, &f->calls[i], &ref->digest, &named) != REG_OK) {
+            state = REG_DATA_ABSENT;
         }
 
-        if (!found && push->nmissing < REG_CALLS_MAX) {
-            push->missing[push->nmissing] = reg_digest_text(f->arena, d);
+        if (ref->digest.alg == REG_SHA256) {
+            i++;
 
-            if (push->missing[push->nmissing++].data == NULL) {
-                return reg_nomem(f);
+            if (state == REG_DATA_WHOLE) {
+                state = reg_data_judge_head(f, &data, &f->calls[i]);
             }
+        }
+
+        if (take_state(f, push, &data, state) == REG_ANSWER) {
+            return REG_ANSWER;
+        }
+    }
+
+    return REG_AGAIN;
+}
+
+
+static reg_todo_t
+check_segments(reg_flow_t *f)
+{
+    size_t   i;
+    push_t  *push = f->op;
+
+    if (push->nlarge == 0) {
+        return push->nmissing ? refuse_missing(f, push) : REG_NEXT;
+    }
+
+    for (i = 0; i < push->nlarge && i < LISTINGS; i++) {
+        reg_data_list(f, &push->large[i]);
+    }
+
+    return REG_CALL;
+}
+
+
+/* those with another page stay, and those that were not asked for yet */
+
+static reg_todo_t
+judge_segments(reg_flow_t *f)
+{
+    size_t             i, n;
+    push_t            *push = f->op;
+    reg_data_t         data;
+    reg_data_state_t   state;
+
+    n = push->nlarge;
+    push->nlarge = 0;
+
+    for (i = 0; i < n; i++) {
+        data = push->large[i];
+
+        state = i < f->ncalls ? reg_data_judge_list(f, &data, &f->calls[i])
+                              : REG_DATA_LIST;
+
+        if (take_state(f, push, &data, state) == REG_ANSWER) {
+            return REG_ANSWER;
         }
     }
 

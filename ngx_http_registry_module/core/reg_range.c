@@ -88,6 +88,53 @@ reg_range_resolve(reg_range_t *range, int64_t size)
 
 
 reg_rc_t
+reg_range_select(reg_arena_t *arena, const reg_str_t *value, int64_t size,
+    reg_range_t **ranges, size_t *n)
+{
+    size_t        i, max, found;
+    int64_t       sum, length;
+    reg_range_t  *r;
+
+    for (max = 1, i = 0; i < value->len; i++) {
+        max += (value->data[i] == ',');
+    }
+
+    if (max > REG_RANGES_MAX) {
+        max = REG_RANGES_MAX;
+    }
+
+    r = reg_alloc(arena, max * sizeof(reg_range_t));
+    if (r == NULL) {
+        return REG_NOMEM;
+    }
+
+    if (reg_range_parse(value, r, max, &found) != REG_OK) {
+        return REG_BAD;
+    }
+
+    for (*n = 0, sum = 0, i = 0; i < found; i++) {
+
+        if (reg_range_resolve(&r[i], size) != REG_OK) {
+            continue;
+        }
+
+        length = r[i].last - r[i].first + 1;
+
+        if (length > size - sum) {
+            return REG_BAD;
+        }
+
+        sum += length;
+        r[(*n)++] = r[i];
+    }
+
+    *ranges = r;
+
+    return REG_OK;
+}
+
+
+reg_rc_t
 reg_content_range_parse(const reg_str_t *value, int64_t *start, int64_t *end)
 {
     int64_t               size;

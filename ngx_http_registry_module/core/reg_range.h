@@ -32,6 +32,20 @@ reg_rc_t reg_range_parse(const reg_str_t *value, reg_range_t *ranges,
 reg_rc_t reg_range_resolve(reg_range_t *range, int64_t size);
 
 /*
+ * The ranges of a GET that are to be answered, absolute and in the order
+ * asked, of the arena; *n == 0: none is satisfiable.  REG_BAD: the header is
+ * to be ignored, because it is malformed, or has more than REG_RANGES_MAX
+ * ranges, or ranges that overlap so much that they are longer than the whole
+ * (RFC 9110, 14.2 and 17.15).
+ *
+ * Ranges are not joined: clients of zstd:chunked count the parts.
+ */
+#define REG_RANGES_MAX  512
+
+reg_rc_t reg_range_select(reg_arena_t *arena, const reg_str_t *value,
+    int64_t size, reg_range_t **ranges, size_t *n);
+
+/*
  * "start-end", also with "bytes " in front and "/size" or "/ *" (without the
  * blank) behind, as some clients send it.  REG_BAD when malformed, end <
  * start or out of int64.

@@ -7,6 +7,7 @@
 #define _REG_UPLOAD_H_INCLUDED_
 
 
+#include "reg_data.h"
 #include "reg_listing.h"
 #include "reg_ops.h"
 #include "reg_session.h"
@@ -46,6 +47,8 @@ typedef struct {
     /* of a mount */
 
     reg_str_t       from;
+    reg_data_t      source;
+    unsigned        listing:1;          /* its segments are to be seen */
 } reg_upload_t;
 
 

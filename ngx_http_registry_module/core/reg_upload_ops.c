@@ -22,6 +22,8 @@ static reg_todo_t read_source(reg_flow_t *f);
 static reg_todo_t judge_source(reg_flow_t *f);
 static reg_todo_t check_source(reg_flow_t *f);
 static reg_todo_t judge_checked(reg_flow_t *f);
+static reg_todo_t list_source(reg_flow_t *f);
+static reg_todo_t judge_source_list(reg_flow_t *f);
 static reg_todo_t refuse_range(reg_flow_t *f);
 static reg_todo_t say_accepted(reg_flow_t *f);
 static reg_todo_t say_status(reg_flow_t *f);
@@ -37,6 +39,7 @@ static const reg_step_t  begin_upload[] = {
 static const reg_step_t  mount_blob[] = {
     { "read source link", read_source, judge_source },
     { "check blob", check_source, judge_checked },
+    { "check segments", list_source, judge_source_list },
     { "link blob", reg_upload_link, reg_judge_made },
     { "answer", reg_upload_say_created, NULL }
 };
@@ -227,9 +230,7 @@ judge_source(reg_flow_t *f)
         return REG_ANSWER;
     }
 
-    if (f->calls[0].reply.status != 200
-        || reg_link_read(&f->calls[0].reply, &u->data) != REG_OK)
-    {
+    if (reg_data_link(f, &f->calls[0], &u->digest, &u->data) != REG_OK) {
         return say_begun(f);
     }
 
@@ -242,9 +243,29 @@ check_source(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
+    u->source.digest = u->data;
+    reg_data_head(f, &u->source);
 
     return REG_CALL;
+}
+
+
+static reg_todo_t
+take_source(reg_flow_t *f, reg_data_state_t state)
+{
+    reg_upload_t  *u = f->op;
+
+    u->listing = (state == REG_DATA_LIST);
+
+    switch (state) {
+    case REG_DATA_WHOLE:
+    case REG_DATA_LIST:
+        return REG_NEXT;
+    case REG_DATA_FAILED:
+        return REG_ANSWER;
+    default:
+        return say_begun(f);
+    }
 }
 
 
@@ -252,22 +273,35 @@ static reg_todo_t
 judge_checked(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
-    reg_digest_t   empty;
 
-    if (reg_store_failed(f, &f->calls[0])) {
-        return REG_ANSWER;
+    return take_source(f, reg_data_judge_head(f, &u->source, &f->calls[0]));
+}
+
+
+static reg_todo_t
+list_source(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!u->listing) {
+        return REG_NEXT;
     }
 
-    reg_digest_of(&empty, u->data.alg, "", 0);
+    reg_data_list(f, &u->source);
 
-    if (f->calls[0].reply.status != 200
-        || (f->calls[0].reply.length == 0
-            && !reg_digest_equal(&empty, &u->data)))
-    {
-        return say_begun(f);
-    }
+    return REG_CALL;
+}
 
-    return REG_NEXT;
+
+static reg_todo_t
+judge_source_list(reg_flow_t *f)
+{
+    reg_todo_t     todo;
+    reg_upload_t  *u = f->op;
+
+    todo = take_source(f, reg_data_judge_list(f, &u->source, &f->calls[0]));
+
+    return todo == REG_NEXT && u->listing ? REG_AGAIN : todo;
 }
 
 

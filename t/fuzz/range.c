@@ -6,10 +6,11 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t       i, n;
-    int64_t      start, end, total;
-    reg_str_t    s;
-    reg_range_t  ranges[4];
+    size_t         i, n;
+    int64_t        start, end, total, sum;
+    reg_str_t      s;
+    reg_range_t    ranges[4], *selected;
+    fuzz_arena_t   arena;
 
     s = fuzz_str(data, size);
 
@@ -26,6 +27,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             }
         }
     }
+
+    if (reg_range_select(fuzz_begin(&arena), &s, 100, &selected, &n)
+        == REG_OK)
+    {
+        for (sum = 0, i = 0; i < n; i++) {
+            fuzz_assert(selected[i].first >= 0
+                        && selected[i].first <= selected[i].last
+                        && selected[i].last < 100);
+            sum += selected[i].last - selected[i].first + 1;
+        }
+
+        fuzz_assert(sum <= 100 && n <= REG_RANGES_MAX);
+    }
+
+    fuzz_end(&arena);
 
     if (reg_content_range_parse(&s, &start, &end) == REG_OK) {
         fuzz_assert(start >= 0 && start <= end && end < INT64_MAX);

@@ -1,0 +1,237 @@
+/*
+ * A reply of several ranges: one subrequest for each, one behind the other,
+ * whose output is the client's.  Each has one buffer, which is filled again
+ * when the client took it: a slow client makes the storage wait.
+ *
+ * The client's header is sent when the header of the first part has come and
+ * is right.  From there on a part that is short ends the connection.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+static ngx_int_t ngx_http_registry_part_done(ngx_http_request_t *sr,
+    void *data, ngx_int_t rc);
+
+
+ngx_int_t
+ngx_http_registry_part(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    reg_call_t                  *call;
+    ngx_http_request_t          *sr;
+    ngx_http_registry_ctx_t     *ctx;
+    ngx_http_registry_call_t    *part;
+    ngx_http_post_subrequest_t  *ps;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    call = &ctx->flow->calls[0];
+
+    ngx_memzero(&call->reply, sizeof(reg_reply_t));
+    call->reply.length = -1;
+
+    if (call->failed) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_registry_token(r);
+
+    if (rc != NGX_OK) {
+
+        /* as for other calls: the reply stays without a status */
+
+        return rc == NGX_AGAIN ? NGX_AGAIN : NGX_OK;
+    }
+
+    if (ctx->part) {
+
+        /* the last one's buffer would stay as long as the request */
+
+        (void) ngx_pfree(r->pool, ctx->part->upstream->buffer.start);
+        ctx->part = NULL;
+    }
+
+    part = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
+    ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
+
+    if (part == NULL || ps == NULL) {
+        return NGX_ERROR;
+    }
+
+    part->call = call;
+    part->ctx = ctx;
+    part->length = -1;
+    part->part = 1;
+
+    ps->handler = ngx_http_registry_part_done;
+    ps->data = part;
+
+    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
+                            NGX_HTTP_SUBREQUEST_CLONE)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_set_ctx(sr, part, ngx_http_registry_module);
+
+    sr->method = NGX_HTTP_GET;
+    sr->header_only = 0;
+
+    sr->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+    if (sr->request_body == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->running = 1;
+    ctx->storage_calls++;
+
+    return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    ngx_buf_t            *b;
+    ngx_int_t             rc;
+    ngx_chain_t          *cl;
+    ngx_http_request_t   *r;
+    ngx_http_upstream_t  *u;
+
+    u = sr->upstream;
+    u->length = part->length;
+
+    r = sr->main;
+
+    if (!r->header_sent) {
+
+        if (ngx_http_registry_answer_headers(r) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_http_send_header(r);
+
+        if (rc == NGX_ERROR || rc > NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    b = ngx_calloc_buf(sr->pool);
+    cl = ngx_alloc_chain_link(sr->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->pos = part->call->head.data;
+    b->last = b->pos + part->call->head.len;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    u->out_bufs = cl;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_part_filter(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part, ssize_t bytes)
+{
+    ngx_chain_t          *cl, **last;
+    ngx_http_upstream_t  *u;
+
+    u = sr->upstream;
+
+    if (bytes > u->length) {
+        ngx_log_error(NGX_LOG_ERR, sr->connection->log, 0,
+                      "registry: the storage sent more than it said");
+        return NGX_ERROR;
+    }
+
+    for (last = &u->out_bufs; *last; last = &(*last)->next) { /* void */ }
+
+    cl = ngx_chain_get_free_buf(sr->pool, &u->free_bufs);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->buf->memory = 1;
+    cl->buf->flush = 1;
+    cl->buf->tag = u->output.tag;
+    cl->buf->pos = u->buffer.last;
+
+    u->buffer.last += bytes;
+    u->length -= bytes;
+
+    cl->buf->last = u->buffer.last;
+
+    *last = cl;
+
+    if (u->length == 0) {
+        u->keepalive = !part->close;
+        part->whole = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+/* nginx wakes the parent itself, when the output of the part is sent */
+
+static ngx_int_t
+ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+{
+    ngx_http_registry_call_t  *part = data;
+
+    ngx_http_request_t        *r;
+
+    r = sr->main;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
+                   "http registry part %ui rc:%i whole:%d",
+                   (ngx_uint_t) part->call->reply.status, rc, part->whole);
+
+    part->ctx->running = 0;
+    part->ctx->part = sr->upstream ? sr : NULL;
+
+    if (rc == NGX_OK && part->whole) {
+        return NGX_OK;
+    }
+
+    if (!r->header_sent) {
+
+        /* nothing is lost yet: the flow answers; 401 asks for a new token */
+
+        if (part->call->reply.status < 400) {
+            part->call->reply.status = 0;
+        }
+
+        return NGX_OK;
+    }
+
+    /* the client left, or does not read: nginx has said so */
+
+    if (sr->connection->error || sr->connection->timedout
+        || rc == NGX_HTTP_CLIENT_CLOSED_REQUEST)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "registry: a range of \"%*s\" was cut short by the"
+                  " storage, the client's connection is closed",
+                  part->call->object.len, part->call->object.data);
+
+    return NGX_ERROR;
+}
