@@ -3,9 +3,9 @@
  *
  * By tag: its history goes first, the current link last.  By digest: the
  * tags that point to it, its entry among the referrers of its subject, then
- * the revision links, those of its other digests too.  A push of the same
- * manifest may come in between; so tags and entry are looked for again.  The
- * bytes stay: they are garbage collection's business.
+ * the revision links, that of the data last.  A push of the same manifest may
+ * come in between; so tags and entry are looked for again.  The bytes stay:
+ * they are garbage collection's business.
  */
 
 #include "reg_listing.h"
@@ -37,6 +37,7 @@ typedef struct {
     size_t          ndigests;
     reg_digest_t    subject;
     unsigned        has_subject:1;
+    unsigned        there:1;            /* pushed again meanwhile */
 
     reg_str_t       index;              /* end of its index links' names */
 
@@ -63,7 +64,10 @@ static reg_todo_t judge_read(reg_flow_t *f);
 static reg_todo_t delete_tags(reg_flow_t *f);
 static reg_todo_t judge_deleted(reg_flow_t *f);
 static reg_todo_t delete_entries(reg_flow_t *f);
-static reg_todo_t delete_revisions(reg_flow_t *f);
+static reg_todo_t delete_others(reg_flow_t *f);
+static reg_todo_t delete_revision(reg_flow_t *f);
+static reg_todo_t read_again(reg_flow_t *f);
+static reg_todo_t judge_again(reg_flow_t *f);
 static reg_todo_t judge_gone(reg_flow_t *f);
 static reg_todo_t say_deleted(reg_flow_t *f);
 
@@ -76,9 +80,11 @@ static const reg_step_t  delete_manifest[] = {
     { "read tags", read_tags, judge_read },
     { "delete tags", delete_tags, judge_deleted },
     { "delete referrer", delete_entries, judge_gone },
-    { "delete revision links", delete_revisions, judge_gone },
+    { "delete other digests' links", delete_others, judge_gone },
+    { "delete revision link", delete_revision, judge_gone },
     { "list tags again", list_tags_again, judge_tags },
     { "read tags again", read_tags, judge_read },
+    { "read revision link again", read_again, judge_again },
     { "delete tags again", delete_tags, judge_deleted },
     { "delete referrer again", delete_entries, judge_gone },
     { "answer", say_deleted, NULL }
@@ -508,6 +514,10 @@ delete_tags(reg_flow_t *f)
     object_t   *o;
     removal_t  *rm = f->op;
 
+    if (rm->there) {
+        return REG_NEXT;
+    }
+
     if (rm->next == 0 && rm->pass == 0) {
         doom_history(rm);
     }
@@ -560,7 +570,7 @@ delete_entries(reg_flow_t *f)
     size_t      i;
     removal_t  *rm = f->op;
 
-    if (!rm->has_subject) {
+    if (!rm->has_subject || rm->there) {
         return REG_NEXT;
     }
 
@@ -574,8 +584,10 @@ delete_entries(reg_flow_t *f)
 }
 
 
+/* without the link of the data they are links to nothing, and unknown */
+
 static reg_todo_t
-delete_revisions(reg_flow_t *f)
+delete_others(reg_flow_t *f)
 {
     size_t      i;
     removal_t  *rm = f->op;
@@ -585,12 +597,63 @@ delete_revisions(reg_flow_t *f)
     }
 
     for (i = 0; i < rm->ndigests; i++) {
-        reg_flow_call(f, REG_DELETE,
-                      reg_path_revision_link(f->arena, &f->route.name,
-                                             &rm->digests[i]));
+        if (!reg_digest_equal(&rm->digests[i], &rm->data)) {
+            reg_flow_call(f, REG_DELETE,
+                          reg_path_revision_link(f->arena, &f->route.name,
+                                                 &rm->digests[i]));
+        }
     }
 
+    return f->ncalls ? REG_CALL : REG_NEXT;
+}
+
+
+static reg_todo_t
+delete_revision(reg_flow_t *f)
+{
+    removal_t  *rm = f->op;
+
+    if (!f->route.by_digest) {
+        return REG_NEXT;
+    }
+
+    reg_flow_call(f, REG_DELETE,
+                  reg_path_revision_link(f->arena, &f->route.name,
+                                         &rm->data));
     return REG_CALL;
+}
+
+
+/* of what was pushed as a whole meanwhile nothing is deleted */
+
+static reg_todo_t
+read_again(reg_flow_t *f)
+{
+    removal_t  *rm = f->op;
+
+    if (!f->route.by_digest) {
+        return REG_NEXT;
+    }
+
+    reg_flow_call(f, REG_GET, reg_path_revision_link(f->arena,
+                                                     &f->route.name,
+                                                     &rm->data));
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_again(reg_flow_t *f)
+{
+    removal_t  *rm = f->op;
+
+    if (reg_store_failed(f, &f->calls[0])) {
+        return REG_ANSWER;
+    }
+
+    rm->there = (f->calls[0].reply.status == 200);
+
+    return REG_NEXT;
 }
 
 
