@@ -48,6 +48,18 @@ sub fill {
     );
 }
 
+# What other tools, and uploads that were left, make of a container.
+
+sub put_foreign {
+    put_objects(
+        '', 'app/', 'app/_manifests/tags/', 'app/_manifests/tags/README',
+        'app/_manifests/tags/v1/', 'app/_manifests/tags/v10~/x',
+        'app/_manifests/tags//x', 'README', 'zoo/README',
+        'left/_uploads/id/startedat', 'zoo/left/_uploads/id/startedat',
+        'UPPER/_layers/x',
+    );
+}
+
 plan('no_plan');
 run_tests();
 
@@ -268,3 +280,176 @@ Content-Type: application/json; charset=utf-8
 !Link
 --- response_body_like chomp
 "code":"PAGINATION_NUMBER_INVALID"
+
+=== TEST 22: the most of the catalog that may be asked for
+--- request
+GET /v2/_catalog?n=1000
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"repositories":["app","app/sub","zoo"]}
+
+=== TEST 23: nothing of the catalog asked for
+--- request
+GET /v2/_catalog?n=0
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"repositories":[]}
+
+=== TEST 24: a negative n counts as none
+--- request
+GET /v2/_catalog?n=-1
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"repositories":["app","app/sub","zoo"]}
+
+=== TEST 25: a word as n, too
+--- request
+GET /v2/app/tags/list?n=many
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"name":"app","tags":["Beta","v1","v10","v2"]}
+
+=== TEST 26: a number of more than 64 bits, too
+--- request
+GET /v2/app/tags/list?n=18446744073709551617
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"name":"app","tags":["Beta","v1","v10","v2"]}
+
+=== TEST 27: the largest n
+--- request
+GET /v2/app/tags/list?n=9223372036854775807
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"name":"app","tags":["Beta","v1","v10","v2"]}
+
+=== TEST 28: an empty n and last
+--- request
+GET /v2/app/tags/list?n=&last=
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"name":"app","tags":["Beta","v1","v10","v2"]}
+
+=== TEST 29: last with a broken escape
+--- request
+GET /v2/app/tags/list?last=%zz
+--- error_code: 400
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body_like chomp
+"code":"PAGINATION_NUMBER_INVALID"
+
+=== TEST 30: last that is no tag
+--- request
+GET /v2/app/tags/list?n=1&last=v1%2F..%2Fx%ff
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+Link: </v2/app/tags/list?last=v10&n=1>; rel="next"
+--- response_body
+{"name":"app","tags":["v10"]}
+
+=== TEST 31: last that is no name
+--- request
+GET /v2/_catalog?last=app%2F%2F%E2%80%AE
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"repositories":["app/sub","zoo"]}
+
+=== TEST 32: no tags of an unknown repository asked for
+--- request
+GET /v2/none/tags/list?n=0
+--- error_code: 404
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body_like chomp
+"code":"NAME_UNKNOWN"
+
+=== TEST 33: tags of an unknown repository behind one
+--- request
+GET /v2/none/tags/list?last=a
+--- error_code: 404
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body_like chomp
+"code":"NAME_UNKNOWN"
+
+=== TEST 34: tags by HEAD
+--- request
+HEAD /v2/app/tags/list?n=1
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+Link: </v2/app/tags/list?last=Beta&n=1>; rel="next"
+--- response_body
+
+=== TEST 35: the catalog by HEAD
+--- request
+HEAD /v2/_catalog?n=1
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+Link: </v2/_catalog?last=app&n=1>; rel="next"
+--- response_body
+
+=== TEST 36: what is no tag is not listed
+--- init
+main::put_foreign()
+--- request
+GET /v2/app/tags/list
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"name":"app","tags":["Beta","v1","v10","v2"]}
+
+=== TEST 37: what is no repository is not listed
+--- request
+GET /v2/_catalog
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+!Link
+--- response_body
+{"repositories":["app","app/sub","zoo"]}
+
+=== TEST 38: pages among what is no tag
+--- request
+GET /v2/app/tags/list?n=1&last=v1
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+Link: </v2/app/tags/list?last=v10&n=1>; rel="next"
+--- response_body
+{"name":"app","tags":["v10"]}

@@ -619,6 +619,21 @@ test_cost(void)
     walk("repositories", 1, 10);
     walk("repositories", 100, 110);
     walk("repositories", 1000, 1020);
+
+    /* much that the API has before "last", and the store behind it */
+
+    clear();
+
+    for (i = 0; i < 3000; i++) {
+        (void) sprintf(name, i < 10 ? "my-%zu" : "my/%zu", i);
+        names[nnames++] = copy(name);
+        put(REG_PATH_REPOSITORIES, name, "/_layers/sha256/00/link");
+    }
+
+    sort_all();
+
+    ok(page_is_right("my-1", 2), "a page behind a name with '-'", 0);
+    ok(calls < 12, "skips what is below the name without it", calls);
 }
 
 
