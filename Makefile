@@ -3,11 +3,20 @@
 NGINX_SOURCE_DIR ?= /usr/share/nginx/src
 BUILD_DIR        ?= build
 MODULES_PATH     ?= /usr/lib/nginx/modules
+PREFIX           ?= /usr/local
+CFLAGS           ?= -g -O2
 
 MODULE = $(BUILD_DIR)/ngx_http_registry_module.so
 SOURCES = config Makefile $(wildcard ngx_http_registry_module/*.[ch] \
           ngx_http_registry_module/core/*.[ch] \
           ngx_http_registry_module/core/*.inc)
+
+CHECK = $(BUILD_DIR)/registry-check
+CHECK_SOURCES = $(wildcard ngx_http_registry_module/check/*.[ch] \
+                ngx_http_registry_module/check/*.inc)
+# of core/ all but the operations
+CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
+             ngx_http_registry_module/core/reg_*.c))
 
 .PHONY: help all deps build install run stop test test-big bench clean
 
@@ -19,14 +28,24 @@ help:        ## this list
 deps:        ## installs the packages that build, run and test need (Debian)
 	t/bin/packages build run test
 
-build: $(MODULE)  ## the module, for NGINX_SOURCE_DIR (Debian's nginx-dev)
+build: $(MODULE) $(CHECK)  ## the module, for NGINX_SOURCE_DIR (Debian's nginx-dev), and registry-check
 
 $(MODULE): $(SOURCES)
 	t/bin/build $(NGINX_SOURCE_DIR) $(BUILD_DIR)
 
+$(CHECK): $(SOURCES) $(CHECK_SOURCES)
+	@mkdir -p $(BUILD_DIR)
+	$(CC) $(CFLAGS) -Wall -Wextra -Werror $(CPPFLAGS) $(LDFLAGS) \
+	    -ffunction-sections -Wl,--gc-sections \
+	    -I ngx_http_registry_module/core -o $@.new \
+	    ngx_http_registry_module/check/*.c $(CHECK_CORE) \
+	    -lcurl -lyajl -lcrypto
+	mv -f $@.new $@
+
 install: build  ## to where the packaged nginx looks for modules
 	install -D -m 644 $(MODULE) \
 	    $(DESTDIR)$(MODULES_PATH)/ngx_http_registry_module.so
+	install -D -m 755 $(CHECK) $(DESTDIR)$(PREFIX)/bin/registry-check
 
 run:         ## a whole registry on this machine, Ceph included
 	t/bin/run

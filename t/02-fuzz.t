@@ -39,7 +39,8 @@ for src in "$root"/t/fuzz/*.c; do
            "$core/reg_range.c" "$core/reg_etag.c" "$core/reg_query.c" \
            "$core/reg_json.c" "$core/reg_manifest.c" "$core/reg_media.c" \
            "$core/reg_referrer.c" "$core/reg_listing.c" \
-           "$core/reg_route.c" "$core/reg_session.c" -lyajl -lcrypto >&2
+           "$core/reg_route.c" "$core/reg_session.c" \
+           "$core/reg_path.c" "$core/reg_object.c" -lyajl -lcrypto >&2
     then
         echo "not ok $count - $name: does not compile"
         status=1

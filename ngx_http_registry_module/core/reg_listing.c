@@ -11,6 +11,7 @@ typedef enum {
     FIELD_HASH,
     FIELD_BYTES,
     FIELD_TYPE,
+    FIELD_MODIFIED,
     FIELD_OTHER
 } field_t;
 
@@ -33,13 +34,14 @@ static reg_rc_t on_value(parser_t *p, reg_json_event_t event,
     const reg_str_t *text);
 static reg_rc_t add_entry(parser_t *p);
 static reg_rc_t refuse(parser_t *p, const char *why);
+static int64_t read_time(const reg_str_t *text);
 static int grows(const reg_str_t *a, const reg_str_t *b);
 
 
 /* in the order of field_t */
 
 static const char *const  fields[] = {
-    "name", "subdir", "hash", "bytes", "content_type"
+    "name", "subdir", "hash", "bytes", "content_type", "last_modified"
 };
 
 
@@ -152,6 +154,13 @@ on_value(parser_t *p, reg_json_event_t event, const reg_str_t *text)
 
         return REG_OK;
 
+    case FIELD_MODIFIED:
+        if (event == REG_JSON_STRING) {
+            p->entry.modified = read_time(text);
+        }
+
+        return REG_OK;
+
     case FIELD_HASH:
         dst = &p->entry.hash;
         break;
@@ -234,6 +243,51 @@ refuse(parser_t *p, const char *why)
     *p->why = why;
 
     return REG_BAD;
+}
+
+
+/* "2024-02-29T12:34:56.789Z", or without the fraction and the "Z" */
+
+static int64_t
+read_time(const reg_str_t *text)
+{
+    int      i;
+    int64_t  n[6], year, days;
+
+    static const struct {
+        unsigned  at;
+        unsigned  len;
+        int64_t   min;
+        int64_t   max;
+        char      after;
+    } parts[] = {
+        { 0, 4, 1970, 9999, '-' }, { 5, 2, 1, 12, '-' }, { 8, 2, 1, 31, 'T' },
+        { 11, 2, 0, 23, ':' }, { 14, 2, 0, 59, ':' }, { 17, 2, 0, 60, '.' }
+    };
+
+    if (text->len < 19) {
+        return 0;
+    }
+
+    for (i = 0; i < 6; i++) {
+        n[i] = reg_atoi64(text->data + parts[i].at, parts[i].len);
+
+        if (n[i] < parts[i].min || n[i] > parts[i].max
+            || (i < 5 && text->data[parts[i].at + parts[i].len]
+                         != (unsigned char) parts[i].after))
+        {
+            return 0;
+        }
+    }
+
+    /* years begin in March, so that the leap day is the last of its year */
+
+    year = n[1] > 2 ? n[0] : n[0] - 1;
+    days = 365 * year + year / 4 - year / 100 + year / 400
+           + (153 * (n[1] > 2 ? n[1] - 3 : n[1] + 9) + 2) / 5 + n[2] - 1
+           - 719468;
+
+    return ((days * 24 + n[3]) * 60 + n[4]) * 60 + n[5];
 }
 
 

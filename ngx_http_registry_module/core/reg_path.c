@@ -1,10 +1,6 @@
 #include "reg_path.h"
 
 
-#define REG_PATH_BLOBS    "files/docker/registry/v2/blobs/"
-#define REG_PATH_UPLOADS  "uploads/"
-
-
 static void add_digest(reg_buf_t *b, const reg_digest_t *d, int fan);
 static void add_offset(reg_buf_t *b, int64_t offset);
 static void add_referrers(reg_buf_t *b, const reg_str_t *name,
@@ -277,7 +273,7 @@ static void
 add_referrers(reg_buf_t *b, const reg_str_t *name,
     const reg_digest_t *subject)
 {
-    reg_buf_text(b, "referrers/");
+    reg_buf_text(b, REG_PATH_REFERRERS);
     reg_buf_add_str(b, name);
     reg_buf_text(b, "/_subjects/");
     add_digest(b, subject, 0);

@@ -12,7 +12,12 @@
 #include "reg_digest.h"
 
 
-#define REG_PATH_REPOSITORIES  "files/docker/registry/v2/repositories/"
+#define REG_PATH_REGISTRY      "files/docker/registry/v2/"
+#define REG_PATH_BLOBS         REG_PATH_REGISTRY "blobs/"
+#define REG_PATH_REPOSITORIES  REG_PATH_REGISTRY "repositories/"
+#define REG_PATH_REFERRERS     "referrers/"
+#define REG_PATH_ALL_SEGMENTS  "segments/"
+#define REG_PATH_UPLOADS       "uploads/"
 
 
 reg_str_t reg_path_blob(reg_arena_t *a, const reg_digest_t *d);

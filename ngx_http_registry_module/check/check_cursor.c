@@ -1,0 +1,147 @@
+#include <stdlib.h>
+
+#include "check.h"
+
+
+#define PAGE      10000
+#define PAGE_MAX  (64 * 1024 * 1024)
+
+
+static void ask(check_t *c, check_cursor_t *cursor);
+static void take_page(check_t *c, check_cursor_t *cursor);
+
+
+void
+check_cursor_open(check_t *c, check_cursor_t *cursor, const char *prefix,
+    char delimiter)
+{
+    memset(cursor, 0, sizeof(check_cursor_t));
+
+    cursor->prefix = check_str(prefix);
+    cursor->delimiter = delimiter;
+    check_pool_init(&cursor->pool);
+    check_pool_init(&cursor->names);
+
+    ask(c, cursor);
+}
+
+
+void
+check_cursor_close(check_cursor_t *cursor)
+{
+    check_pool_free(&cursor->pool);
+    check_pool_free(&cursor->names);
+}
+
+
+/* valid until the next call; NULL: the end */
+
+reg_entry_t *
+check_cursor_peek(check_t *c, check_cursor_t *cursor)
+{
+    while (cursor->i == cursor->page.n && !cursor->end) {
+        take_page(c, cursor);
+    }
+
+    return cursor->end ? NULL : &cursor->page.entries[cursor->i];
+}
+
+
+void
+check_cursor_next(check_t *c, check_cursor_t *cursor)
+{
+    if (!cursor->end) {
+        cursor->i++;
+        c->objects++;
+    }
+}
+
+
+static void
+ask(check_t *c, check_cursor_t *cursor)
+{
+    reg_buf_t     b;
+    check_pool_t  pool;
+
+    check_pool_init(&pool);
+
+    reg_buf_init(&b, &pool.arena, 512);
+    reg_buf_text(&b, "format=json&limit=");
+    reg_buf_number(&b, PAGE);
+    reg_buf_text(&b, "&prefix=");
+    reg_buf_escape(&b, &cursor->prefix, 0);
+
+    if (cursor->delimiter) {
+        reg_buf_text(&b, "&delimiter=%2F");
+    }
+
+    if (cursor->marker.len) {
+        reg_buf_text(&b, "&marker=");
+        reg_buf_escape(&b, &cursor->marker, 0);
+    }
+
+    reg_buf_char(&b, '\0');
+
+    cursor->request = check_request(c, REG_GET, NULL, (char *) b.data, NULL);
+    cursor->request->body_max = PAGE_MAX;
+    cursor->request->keep = 1;
+    check_send(c, cursor->request);
+
+    check_pool_free(&pool);
+}
+
+
+static void
+take_page(check_t *c, check_cursor_t *cursor)
+{
+    reg_str_t     body, last;
+    const char   *why;
+    reg_entry_t  *entries;
+
+    check_wait_for(c, cursor->request);
+
+    body.data = cursor->request->body;
+    body.len = cursor->request->body_len;
+
+    check_pool_free(&cursor->pool);
+    why = "";
+    cursor->i = 0;
+
+    if (cursor->request->status == 204) {
+        memset(&cursor->page, 0, sizeof(reg_listing_t));
+
+    } else if (reg_listing_parse(&cursor->pool.arena, &body, &cursor->page,
+                                 &why)
+               != REG_OK)
+    {
+        check_fatal(c, "the storage sent a listing that cannot be read: %s",
+                    why);
+    }
+
+    check_request_free(cursor->request);
+    cursor->request = NULL;
+
+    /* a short page may not be the last one, an empty one is */
+
+    if (cursor->page.n == 0) {
+        cursor->end = 1;
+        return;
+    }
+
+    entries = cursor->page.entries;
+
+    if (cursor->marker.len
+        && check_compare(entries[0].name.data, entries[0].name.len,
+                         cursor->marker.data, cursor->marker.len) <= 0)
+    {
+        check_fatal(c, "the storage repeats its listing");
+    }
+
+    last = entries[cursor->page.n - 1].name;
+
+    check_pool_free(&cursor->names);
+    (void) reg_str_copy(&cursor->names.arena, &cursor->marker, last.data,
+                        last.len);
+
+    ask(c, cursor);
+}
