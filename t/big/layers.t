@@ -35,7 +35,9 @@ BAIL_OUT("$tmp has " . int($free / $GIB) . " GiB free, $ROOM are needed; set"
 delete @ENV{grep { /^(RGW|CEPH)_/ } keys %ENV};
 $ENV{CEPH_OSD_SIZE} = '200G';
 $ENV{CEPH_EXTRA} = "bluestore compression mode = force\n"
-    . "bluestore compression algorithm = lz4";
+    . "bluestore compression algorithm = lz4\n"
+    . "bluestore compression min blob size = 262144\n"
+    . "bluestore compression max blob size = 262144";
 
 my $t = RegistryTest->new;
 $t->start(workers => 1);
