@@ -186,7 +186,7 @@ sub workers {
 }
 
 
-# What nginx answered so far: [{method, uri, status}]
+# What nginx answered so far: [{method, uri, status, bytes}]
 
 sub requests {
     my ($self) = @_;
@@ -194,7 +194,7 @@ sub requests {
     return [
         map {
             my %r;
-            @r{qw(method uri status)} = split / /;
+            @r{qw(method uri status bytes)} = split / /;
             \%r;
         } split /\n/, read_file("$self->{dir}/access.log")
     ];
@@ -504,7 +504,8 @@ error_log $d/error.log $level;
 events { worker_connections 1024; }
 
 http {
-    log_format test '\$request_method \$request_uri \$status';
+    log_format test '\$request_method \$request_uri \$status'
+                    ' \$body_bytes_sent';
     access_log $d/access.log test;
     $temp
     @{[ $o{http} // '' ]}
