@@ -192,6 +192,8 @@ ngx_http_registry_without_location(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_registry_cause(ngx_http_request_t *r)
 {
+    ngx_http_registry_loc_conf_t  *rlcf;
+
     if (r->err_status != NGX_HTTP_BAD_REQUEST) {
         return r->err_status;
     }
@@ -204,9 +206,11 @@ ngx_http_registry_cause(ngx_http_request_t *r)
 
 #endif
 
-    /* set for a long header, but for no other 400 */
+    /* before there is a location, set for a long header and no other 400 */
 
-    if (r->lingering_close) {
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (r->lingering_close && rlcf->account == NULL) {
         r->err_status = 431;
         r->headers_out.status = 431;
         ngx_str_set(&r->headers_out.status_line,

@@ -82,6 +82,21 @@ ngx_http_registry_body_gather(ngx_http_request_t *r)
 }
 
 
+/* nginx would end a request that timed out without a word */
+
+void
+ngx_http_registry_body_failed(ngx_http_request_t *r, ngx_int_t rc)
+{
+    r->keepalive = 0;
+
+    if (rc == NGX_HTTP_REQUEST_TIME_OUT) {
+        rc = ngx_http_special_response_handler(r, rc);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
 static void
 ngx_http_registry_body_event(ngx_http_request_t *r)
 {
@@ -89,7 +104,7 @@ ngx_http_registry_body_event(ngx_http_request_t *r)
 
     if (r->connection->read->timedout) {
         r->connection->timedout = 1;
-        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+        ngx_http_registry_body_failed(r, NGX_HTTP_REQUEST_TIME_OUT);
         return;
     }
 
@@ -100,7 +115,7 @@ ngx_http_registry_body_event(ngx_http_request_t *r)
     }
 
     if (rc != NGX_OK) {
-        ngx_http_finalize_request(r, rc);
+        ngx_http_registry_body_failed(r, rc);
         return;
     }
 

@@ -393,6 +393,14 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     if (done->call->feed) {
         ngx_http_registry_feed_end(sr, done);
+
+        /* the client's fault: the upstream's own errors are 499 and 5xx */
+
+        if (rc >= NGX_HTTP_BAD_REQUEST && rc < NGX_HTTP_CLIENT_CLOSED_REQUEST
+            && !ctx->flow->refused && !sr->connection->error)
+        {
+            ctx->body_error = rc;
+        }
     }
 
     ngx_http_registry_count_call(done->call, 0,

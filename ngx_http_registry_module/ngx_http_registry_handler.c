@@ -512,6 +512,11 @@ ngx_http_registry_wake(ngx_http_request_t *r)
         return;
     }
 
+    if (ctx->body_error) {
+        ngx_http_registry_body_failed(r, ctx->body_error);
+        return;
+    }
+
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
     for (i = 0; i < f->ncalls; i++) {

@@ -124,6 +124,7 @@ struct ngx_http_registry_ctx_s {
     ngx_uint_t                     running;     /* calls */
     ngx_http_request_t            *feeder;      /* takes the client's body */
     off_t                          fed;         /* by earlier calls */
+    ngx_int_t                      body_error;  /* 400, 408, 413 while fed */
 
     ngx_http_registry_call_t      *pass;
     ngx_http_request_t            *part;        /* the last one, done */
@@ -234,6 +235,7 @@ ngx_int_t ngx_http_registry_upstream(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_registry_body_begin(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r);
+void ngx_http_registry_body_failed(ngx_http_request_t *r, ngx_int_t rc);
 ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 extern ngx_http_request_body_filter_pt

@@ -15,6 +15,7 @@ use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use MIME::Base64 qw(encode_base64);
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use RegistryTest;
 use RegistryTest::Image qw(read_file);
@@ -25,7 +26,7 @@ my $fake = RegistryTest::free_port();
 my $away = RegistryTest::free_port();
 my %fake = (registry_pass => 'http://fake',
     registry_auth_url => "http://127.0.0.1:$fake/auth");
-my @returned = (403, 404, 405, 411, 416, 421, 429, 500, 502, 503, 504, 507);
+my @returned = (400, 403 .. 405, 411, 416, 421, 429, 500, 502 .. 504, 507);
 
 $t->start(
     http => <<"END",
@@ -59,6 +60,7 @@ END
             if ($arg_set) { set $dummy 1; }'),
         $t->location('/many/v2/', 'limit_except GET { allow all; }'),
         $t->location('/small/v2/', 'client_max_body_size 10;'),
+        $t->location('/slow/v2/', 'client_body_timeout 1s;'),
         $t->location('/often/v2/',
             'limit_req zone=often; limit_req_status 429;'),
         $t->location('/away/v2/', '', registry_pass => 'http://away'),
@@ -100,7 +102,7 @@ $t->store->swift('PUT', '/' . RegistryTest::blob_name($damaged_digest),
     { content => $damaged =~ s/2/3/r });
 
 my $upload = $c->begin_upload('app');
-my $state = $upload =~ s/_state=./_state=-/r;
+my $state = $upload =~ s/(_state=.{20})(.)/$1 . ($2 eq 'A' ? 'B' : 'A')/er;
 
 
 # A request as bytes.  Body, Authorization and Host are there by themselves.
@@ -127,6 +129,38 @@ sub manifest_put {
     my ($path, $content, $type) = @_;
 
     return ['PUT', $path, { 'Content-Type' => $type // $oci }, $content];
+}
+
+
+# The requests whose body goes to the storage as it comes.
+
+sub feeds {
+    return (['PATCH', $c->begin_upload('app')],
+            ['PUT', $c->begin_upload('app') . "&digest=$zeros"],
+            ['POST', "/v2/app/blobs/uploads/?digest=$zeros"]);
+}
+
+
+# One of them, below $prefix, with a body that goes wrong when a part of it is
+# on its way to the storage.
+
+sub chunks_in_time {
+    my ($prefix, $feed, $wrong) = @_;
+
+    return sub {
+        my $socket = $c->raw("$feed->[0] $prefix$feed->[1] HTTP/1.1\n"
+            . "Connection: close\nTransfer-Encoding: chunked\n");
+        local $SIG{PIPE} = 'IGNORE';
+
+        for (1 .. 3) {
+            print $socket "4\r\nabcd\r\n";
+            sleep 0.1;
+        }
+        print $socket $wrong // "0\r\n\r\n";
+
+        local $/;
+        return RegistryTest::Client::parse(scalar <$socket>);
+    };
 }
 
 
@@ -250,7 +284,9 @@ my %provoke = (
         ['GET', '/v2/', { Host => 'a b' }],
         ['GET', '/v2/', { 'Content-Length' => 'x' }],
         sub { $c->exchange("GET /v2/ HTTP/1.1\r\n\r\n") },
-        sub { $c->exchange("G\x01T /v2/ HTTP/1.1\r\n\r\n") }],
+        sub { $c->exchange("G\x01T /v2/ HTTP/1.1\r\n\r\n") },
+        ['GET', '/r400/v2/'], ['PUT', '/r400/v2/', { 'Content-Length' => 9 }],
+        (map { chunks_in_time('', $_, "no chunk\r\n") } feeds())],
     'plain HTTP on a port of HTTPS' => [qr{https://},
         sub { $c->exchange(request_of('GET', '/v2/'),
                            $t->host =~ s/localhost/127.0.0.1/r) }],
@@ -265,9 +301,14 @@ my %provoke = (
         ['GET', '/r404/v2/']],
     'TRACE, or `return 405`' => [qr/method/,
         ['TRACE', '/v2/'], ['GET', '/r405/v2/']],
+    'body that stalls for client_body_timeout' =>
+        [qr/client_body_timeout/, map {
+            [$_->[0], "/slow$_->[1]", { 'Content-Length' => 9 }, 'abc']
+        } feeds(), ['PUT', '/v2/app/manifests/v1']],
     '`return 411`' => [qr/Content-Length/, ['GET', '/r411/v2/']],
     'body over client_max_body_size' => [qr/client_max_body_size/,
         manifest_put('/small/v2/app/manifests/v1', $manifest),
+        (map { chunks_in_time('/small', $_) } feeds()),
         ['PATCH', "/small$upload", { 'Transfer-Encoding' => 'chunked',
             'Content-Length' => undef },
             "10\r\n0123456789abcdef\r\n0\r\n\r\n"]],

@@ -180,9 +180,15 @@ sub exchange {
     print $socket $bytes;
 
     local $/;
-    my $answer = <$socket> // '';
 
-    my ($head, $content) = split /\r\n\r\n/, $answer, 2;
+    return parse(scalar <$socket>);
+}
+
+
+sub parse {
+    my ($answer) = @_;
+
+    my ($head, $content) = split /\r\n\r\n/, $answer // '', 2;
     my ($status) = ($head // '') =~ m{^HTTP/1\.1 (\d{3}) } or return undef;
     my %headers;
 
