@@ -211,6 +211,16 @@ ngx_http_registry_cause(ngx_http_request_t *r)
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
     if (r->lingering_close && rlcf->account == NULL) {
+
+        /* clients of zstd:chunked ask for fewer ranges on 400 alone */
+
+        if (ngx_strlcasestrn(r->uri.data, r->uri.data + r->uri.len,
+                             (u_char *) "/blobs/", 7 - 1)
+            != NULL)
+        {
+            return 431;
+        }
+
         r->err_status = 431;
         r->headers_out.status = 431;
         ngx_str_set(&r->headers_out.status_line,

@@ -205,6 +205,9 @@ my %provoke = (
         ['PATCH', $upload, { 'Content-Range' => '9-5' }, 'bytes']],
     'range of a blob that is beyond its end' => [qr/beyond/,
         ['GET', "/v2/app/blobs/$blobs[1]", { Range => 'bytes=100-' }]],
+    '`If-Match` that does not name what is there' => [qr/If-Match/,
+        ['GET', "/v2/app/blobs/$blobs[1]", { 'If-Match' => '"other"' }],
+        ['GET', '/v2/app/manifests/v1', { 'If-Match' => '"other"' }]],
     'tags of a repository without any' => [qr/no\/such/,
         ['GET', '/v2/no/such/tags/list']],
     'path below `/v2/` that is none of the API' => [qr{^/v2/},
@@ -320,6 +323,9 @@ my %provoke = (
         ['GET', '/r421/v2/']],
     '`limit_req` or `limit_conn`, with `limit_req_status 429`' =>
         [qr/Retry-After/, ['GET', '/often/v2/'], ['GET', '/r429/v2/']],
+    'header over large_client_header_buffers, of a request for a blob' =>
+        [qr/large_client_header_buffers/,
+        ['GET', "/v2/app/blobs/$blobs[1]", { 'X-Long' => 'a' x 40000 }]],
     'header over large_client_header_buffers' =>
         [qr/large_client_header_buffers/,
         ['GET', '/v2/', { 'X-Long' => 'a' x 40000 }]],
@@ -470,7 +476,7 @@ sub check {
         if $status != 429 && $status != 503;
 
     return if ref $how eq 'CODE' || $how->[0] ne 'GET' || $status == 414
-        || ($how->[2] // {})->{'X-Long'};
+        || grep { /^(X-Long|Range)$/ } keys %{ $how->[2] // {} };
 
     $r = ask('HEAD', @$how[1 .. $#$how]);
 

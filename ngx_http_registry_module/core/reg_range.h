@@ -40,7 +40,7 @@ reg_rc_t reg_range_resolve(reg_range_t *range, int64_t size);
  *
  * Ranges are not joined: clients of zstd:chunked count the parts.
  */
-#define REG_RANGES_MAX  512
+#define REG_RANGES_MAX  1024
 
 reg_rc_t reg_range_select(reg_arena_t *arena, const reg_str_t *value,
     int64_t size, reg_range_t **ranges, size_t *n);
