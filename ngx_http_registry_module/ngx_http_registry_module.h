@@ -107,6 +107,7 @@ typedef struct {
     unsigned                       part:1;      /* its output is ours */
     unsigned                       chunked:1;   /* the reply is */
     unsigned                       close:1;     /* after the reply */
+    unsigned                       excess:1;    /* a byte too many may come */
     unsigned                       header_out:1;
     unsigned                       whole:1;     /* the reply was read */
 } ngx_http_registry_call_t;

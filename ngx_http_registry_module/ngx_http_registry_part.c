@@ -148,15 +148,22 @@ ngx_int_t
 ngx_http_registry_part_filter(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part, ssize_t bytes)
 {
+    size_t                len;
     ngx_chain_t          *cl, **last;
     ngx_http_upstream_t  *u;
 
     u = sr->upstream;
 
-    if (bytes > u->length) {
+    if (bytes > u->length && !part->excess) {
         ngx_log_error(NGX_LOG_ERR, sr->connection->log, 0,
                       "registry: the storage sent more than it said");
         return NGX_ERROR;
+    }
+
+    len = ngx_min(bytes, u->length);
+
+    if (len == 0) {
+        return NGX_OK;
     }
 
     for (last = &u->out_bufs; *last; last = &(*last)->next) { /* void */ }
@@ -171,10 +178,10 @@ ngx_http_registry_part_filter(ngx_http_request_t *sr,
     cl->buf->tag = u->output.tag;
     cl->buf->pos = u->buffer.last;
 
-    u->buffer.last += bytes;
-    u->length -= bytes;
+    cl->buf->last = cl->buf->pos + len;
 
-    cl->buf->last = u->buffer.last;
+    u->buffer.last += bytes;
+    u->length -= len;
 
     *last = cl;
 

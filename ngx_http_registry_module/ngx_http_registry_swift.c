@@ -233,6 +233,7 @@ ngx_http_registry_reinit_request(ngx_http_request_t *r)
     rc->length = -1;
     rc->chunked = 0;
     rc->close = 0;
+    rc->excess = 0;
     rc->whole = 0;
     rc->header_out = 0;
     rc->left += rc->sent;
@@ -495,6 +496,17 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
     call = rc->call;
 
     rc->call->reply.status = rc->status.code;
+
+    /*
+     * A range of a large object that ends within a segment: RGW 16.2 says
+     * its length, and sends one byte more.
+     */
+
+    if (call->want_range.len && call->reply.object_manifest.len) {
+        rc->excess = 1;
+        rc->close = 1;
+    }
+
     u->headers_in.connection_close = rc->close;
 
     rc->ctx->storage_id.len = rc->call->reply.trans_id.len;
@@ -751,6 +763,10 @@ ngx_http_registry_pipe_filter(ngx_event_pipe_t *p, ngx_buf_t *buf)
 
     r = p->input_ctx;
     rc = ngx_http_registry_call_of(r);
+
+    if (buf->last - buf->pos > p->length && rc->excess) {
+        buf->last = buf->pos + p->length;
+    }
 
     if (buf->last - buf->pos > p->length) {
         ngx_log_error(NGX_LOG_ERR, p->log, 0,
