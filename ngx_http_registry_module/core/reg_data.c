@@ -65,12 +65,6 @@ reg_data_judge_head(reg_flow_t *f, reg_data_t *data, const reg_call_t *call)
                : wrong_size(f, data, reply->whole, "were made");
     }
 
-    /* the last segment is missed by its size alone */
-
-    if (data->least > data->size) {
-        return wrong_size(f, data, data->least, "are named");
-    }
-
     return find_segments(f, data, &reply->object_manifest)
            ? REG_DATA_LIST : REG_DATA_WHOLE;
 }
@@ -196,6 +190,12 @@ reg_data_judge_list(reg_flow_t *f, reg_data_t *data, const reg_call_t *call)
 
     if (data->sum != data->size) {
         return wrong_size(f, data, data->sum, "are the sum of its segments");
+    }
+
+    /* the last segment is missed by its size alone */
+
+    if (data->least > data->size) {
+        return wrong_size(f, data, data->least, "are named");
     }
 
     return REG_DATA_WHOLE;
