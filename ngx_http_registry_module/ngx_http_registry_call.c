@@ -360,6 +360,14 @@ ngx_http_registry_call_run(ngx_http_request_t *sr)
 
     ngx_http_upstream_init(sr);
 
+#if (NGX_HTTP_CACHE)
+
+    if (rc->slice) {
+        ngx_http_registry_slice_wait(sr, rc);
+    }
+
+#endif
+
     return NGX_DONE;
 }
 

@@ -267,6 +267,7 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f->container.len = rlcf->container.len;
     f->container.data = rlcf->container.data;
     f->part_size = rlcf->part_size;
+    f->slice = rlcf->slice;
     f->upload_expires = rlcf->upload_expires;
     f->authorize_until = rlcf->upload_authorize
                          ? f->now + rlcf->upload_authorize : 0;

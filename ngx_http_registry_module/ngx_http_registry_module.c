@@ -155,6 +155,27 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       0,
       NULL },
 
+    { ngx_string("registry_cache_path"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_registry_set_cache_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_registry_main_conf_t, caches),
+      &ngx_http_registry_module },
+
+    { ngx_string("registry_blob_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_blob_cache,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_blob_cache_slice"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_off_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, slice),
+      NULL },
+
     { ngx_string("registry_cache_valid"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -274,6 +295,17 @@ ngx_http_registry_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+#if (NGX_HTTP_CACHE)
+
+    if (ngx_array_init(&rmcf->caches, cf->pool, 1,
+                       sizeof(ngx_http_file_cache_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+#endif
+
     return rmcf;
 }
 
@@ -326,6 +358,8 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
 
     conf->ssl_verify = NGX_CONF_UNSET;
     conf->cache_zone = NGX_CONF_UNSET_PTR;
+    conf->blob_cache = NGX_CONF_UNSET_PTR;
+    conf->slice = NGX_CONF_UNSET;
     conf->cache_valid = NGX_CONF_UNSET_MSEC;
     conf->cache_use_stale = NGX_CONF_UNSET;
 
@@ -503,6 +537,9 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->cache_valid, prev->cache_valid, 1000);
     ngx_conf_merge_value(conf->cache_use_stale, prev->cache_use_stale, 0);
 
+    ngx_conf_merge_ptr_value(conf->blob_cache, prev->blob_cache, NULL);
+    ngx_conf_merge_off_value(conf->slice, prev->slice, 8 * 1024 * 1024);
+
     if (conf->cache_zone == NGX_CONF_UNSET_PTR) {
         conf->cache_zone = prev->cache_zone;
     }
@@ -612,6 +649,10 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         if (conf->cache_zone == NULL) {
             return NGX_CONF_ERROR;
         }
+    }
+
+    if (ngx_http_registry_blob_cache(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     return ngx_http_registry_account(cf, conf);

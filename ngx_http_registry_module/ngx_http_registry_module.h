@@ -22,6 +22,9 @@
 #define NGX_HTTP_REGISTRY_VERSION  "0.1.0"
 
 
+#define NGX_HTTP_REGISTRY_SLICE_MIN  (256 * 1024)
+
+
 /* formats of registry_status */
 #define NGX_HTTP_REGISTRY_PROMETHEUS  1
 #define NGX_HTTP_REGISTRY_JSON        2
@@ -29,6 +32,7 @@
 
 typedef struct {
     ngx_array_t                    accounts;    /* of account_t pointers */
+    ngx_array_t                    caches;      /* of file caches of nginx */
     ngx_uint_t                     containers;  /* bits given away */
 } ngx_http_registry_main_conf_t;
 
@@ -60,6 +64,10 @@ typedef struct {
     ngx_uint_t                     container_bit;
     ngx_uint_t                     status;      /* of registry_status */
 
+    ngx_http_upstream_conf_t       blobs;       /* with nginx's cache */
+    ngx_shm_zone_t                *blob_cache;  /* NULL: off */
+    off_t                          slice;
+
     ngx_str_t                      ssl_trusted;
     ngx_str_t                      ssl_name;
     ngx_flag_t                     ssl_verify;
@@ -76,6 +84,7 @@ typedef struct {
 
 typedef struct ngx_http_registry_ctx_s     ngx_http_registry_ctx_t;
 typedef struct ngx_http_registry_flight_s  ngx_http_registry_flight_t;
+typedef struct ngx_http_registry_slice_s   ngx_http_registry_slice_t;
 
 
 /* one storage call, on a subrequest or, when its reply is the client's,
@@ -85,6 +94,7 @@ typedef struct {
     reg_call_t                    *call;
     ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_flight_t    *flight;      /* others wait for it */
+    ngx_http_registry_slice_t     *slice;       /* of a part that is kept */
 
     ngx_http_status_t              status;
     ngx_http_chunked_t             chunks;
@@ -201,6 +211,7 @@ ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
  * as calls_start().  The filters are of its upstream.
  */
 ngx_int_t ngx_http_registry_part(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_part_header(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
 ngx_int_t ngx_http_registry_part_filter(ngx_http_request_t *sr,
@@ -271,6 +282,28 @@ char *ngx_http_registry_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_uint_t ngx_http_registry_access_by_state(ngx_http_request_t *r);
 void ngx_http_registry_access_foreign(ngx_http_request_t *r,
     const unsigned char *key_id);
+
+/*
+ * slice.c: a part whose bytes stay on disk.  upstream() prepares the part's,
+ * wait() is to be called once it is started; begin() when its header has come
+ * of the storage or the disk: NGX_HTTP_UPSTREAM_INVALID_HEADER: the file is
+ * damaged; output() cuts what is sent to what the client is to get.
+ */
+ngx_int_t ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
+void ngx_http_registry_slice_wait(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
+ngx_int_t ngx_http_registry_slice_begin(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
+ngx_int_t ngx_http_registry_slice_output(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out);
+
+char *ngx_http_registry_set_cache_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_registry_set_blob_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_registry_blob_cache(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
 
 /* answer.c */
 ngx_int_t ngx_http_registry_answer(ngx_http_request_t *r);

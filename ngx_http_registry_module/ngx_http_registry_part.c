@@ -42,11 +42,17 @@ ngx_http_registry_part(ngx_http_request_t *r)
 
     rc = ngx_http_registry_token(r);
 
-    if (rc != NGX_OK) {
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    /* what is on disk needs no token */
+
+    if (rc != NGX_OK && call->slice == 0) {
 
         /* as for other calls: the reply stays without a status */
 
-        return rc == NGX_AGAIN ? NGX_AGAIN : NGX_OK;
+        return NGX_OK;
     }
 
     if (ctx->part) {
@@ -68,6 +74,7 @@ ngx_http_registry_part(ngx_http_request_t *r)
     part->ctx = ctx;
     part->length = -1;
     part->part = 1;
+    part->since = ngx_current_msec;
 
     ps->handler = ngx_http_registry_part_done;
     ps->data = part;
@@ -90,9 +97,30 @@ ngx_http_registry_part(ngx_http_request_t *r)
     }
 
     ctx->running = 1;
-    ctx->storage_calls++;
+    ctx->storage_calls += (call->slice == 0);
 
     return NGX_AGAIN;
+}
+
+
+/* the client's, once: the first part is what it should be */
+
+ngx_int_t
+ngx_http_registry_part_header(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    if (r->header_sent) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_registry_answer_headers(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    return (rc == NGX_ERROR || rc > NGX_OK) ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -101,27 +129,14 @@ ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part)
 {
     ngx_buf_t            *b;
-    ngx_int_t             rc;
     ngx_chain_t          *cl;
-    ngx_http_request_t   *r;
     ngx_http_upstream_t  *u;
 
     u = sr->upstream;
     u->length = part->length;
 
-    r = sr->main;
-
-    if (!r->header_sent) {
-
-        if (ngx_http_registry_answer_headers(r) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        rc = ngx_http_send_header(r);
-
-        if (rc == NGX_ERROR || rc > NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (ngx_http_registry_part_header(sr->main) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     b = ngx_calloc_buf(sr->pool);
@@ -209,10 +224,17 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
                    "http registry part %ui rc:%i whole:%d",
                    (ngx_uint_t) part->call->reply.status, rc, part->whole);
 
+    if (part->slice == NULL || !sr->cached) {
+        ngx_http_registry_count_call(part->call, 1,
+                                     ngx_current_msec - part->since);
+    }
+
     part->ctx->running = 0;
     part->ctx->part = sr->upstream ? sr : NULL;
 
-    if (rc == NGX_OK && part->whole) {
+    /* NGX_AGAIN: some of it has yet to be sent, which nginx waits for */
+
+    if ((rc == NGX_OK || rc == NGX_AGAIN) && part->whole) {
         return NGX_OK;
     }
 

@@ -46,6 +46,7 @@ typedef enum {
 typedef enum {
     NGX_HTTP_REGISTRY_LINK = 0,
     NGX_HTTP_REGISTRY_DATA,
+    NGX_HTTP_REGISTRY_BLOB,             /* a slice of it, on disk */
     NGX_HTTP_REGISTRY_CACHED
 } ngx_http_registry_cached_t;
 

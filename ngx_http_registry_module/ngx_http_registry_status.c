@@ -51,7 +51,7 @@ static const char  *ngx_http_registry_actions[] = {
     "Delete"
 };
 
-static const char  *ngx_http_registry_cached[] = { "link", "data" };
+static const char  *ngx_http_registry_cached[] = { "link", "data", "blob" };
 
 static const char  *ngx_http_registry_outcomes[] = {
     "hit", "miss", "stale", "shared"

@@ -82,6 +82,14 @@ ngx_http_registry_upstream(ngx_http_request_t *r,
     u->input_filter = ngx_http_registry_filter;
     u->input_filter_ctx = r;
 
+#if (NGX_HTTP_CACHE)
+
+    if (rc->part && rc->call->slice) {
+        return ngx_http_registry_slice_upstream(r, rc);
+    }
+
+#endif
+
     if (r != r->main) {
         u->buffering = 0;
         return NGX_OK;
@@ -118,6 +126,14 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     rc = ngx_http_registry_call_of(r);
     call = rc->call;
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rc->slice) {
+
+        /* a header may have been read before, of a damaged file */
+
+        (void) ngx_http_registry_reinit_request(r);
+        rc->ctx->storage_calls++;
+    }
 
     reg_buf_init(&out, &rc->ctx->arena, 1024);
     reg_buf_text(&out, ngx_http_registry_methods[call->method]);
@@ -489,6 +505,9 @@ static ngx_int_t
 ngx_http_registry_header_done(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
 {
+#if (NGX_HTTP_CACHE)
+    ngx_int_t             rv;
+#endif
     reg_call_t           *call;
     ngx_http_upstream_t  *u;
 
@@ -521,7 +540,7 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
         rc->chunked = 0;
     }
 
-    if (u->buffer.pos == u->buffer.last && rc->length != 0) {
+    if (u->buffer.pos == u->buffer.last && rc->length != 0 && !r->cached) {
         ngx_http_registry_acknowledge(r);
     }
 
@@ -545,8 +564,20 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
                       (off_t) call->want_length,
                       call->want_range.len, call->want_range.data);
 
-        return NGX_ERROR;
+        return r->cached ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_ERROR;
     }
+
+#if (NGX_HTTP_CACHE)
+
+    if (rc->slice) {
+        rv = ngx_http_registry_slice_begin(r, rc);
+
+        if (rv != NGX_OK) {
+            return rv;
+        }
+    }
+
+#endif
 
     if (r != r->main) {
 
@@ -585,6 +616,11 @@ ngx_http_registry_filter_init(void *data)
     rc = ngx_http_registry_call_of(r);
 
     if (r == r->main) {
+        u->pipe->length = rc->length;
+        return NGX_OK;
+    }
+
+    if (rc->slice) {
         u->pipe->length = rc->length;
         return NGX_OK;
     }

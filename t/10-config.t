@@ -583,3 +583,28 @@ location /metrics { registry_status xml; }
 "registry_status" is "prometheus" or "json", not "xml"
 --- no_error_log
 [alert]
+
+
+=== TEST 61: registry_blob_cache of no zone
+--- config eval
+RegistryNginx::location('', registry_blob_cache => 'nowhere')
+--- must_die
+--- error_log
+[emerg]
+"registry_blob_cache" zone "nowhere" is made by no "registry_cache_path"
+--- no_error_log
+[alert]
+
+
+=== TEST 62: registry_blob_cache_slice that is too small
+--- http_config eval
+"registry_cache_path $RegistryNginx::dir/blobs keys_zone=blobs:1m;"
+--- config eval
+RegistryNginx::location('', registry_blob_cache => 'blobs',
+    registry_blob_cache_slice => '1k')
+--- must_die
+--- error_log
+[emerg]
+"registry_blob_cache_slice" must be 256k or more
+--- no_error_log
+[alert]

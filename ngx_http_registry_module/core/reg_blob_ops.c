@@ -12,6 +12,9 @@
 #include "reg_range.h"
 
 
+#define SLICES_MAX  512
+
+
 typedef struct {
     reg_data_t      data;               /* whose bytes the link means */
     unsigned        found:1;            /* its size is known */
@@ -20,6 +23,8 @@ typedef struct {
     reg_range_t    *ranges;
     size_t          nranges;            /* 0: the whole */
     size_t          next;               /* to be sent */
+    int64_t         sent;               /* of it, in slices */
+    reg_range_t     whole;
     reg_str_t       boundary;           /* of several */
     reg_buf_t       delimiter;
 } blob_t;
@@ -439,40 +444,103 @@ send_data(reg_flow_t *f)
     }
 
     if (b->nranges == 1) {
-        get_data(f, b->ranges);
-        answer_blob(f, 206, f->calls[0].want_length, &octets);
-        reg_answer_header(f, "Content-Range", f->calls[0].want_range);
-        return REG_PASS;
-    }
+        answer_blob(f, 206, b->ranges->last - b->ranges->first + 1, &octets);
+        reg_answer_header(f, "Content-Range", content_range(f, b->ranges));
 
-    answer_blob(f, 200, b->data.size, &octets);
+    } else {
+        answer_blob(f, 200, b->data.size, &octets);
+    }
 
     if (f->method == REG_HEAD || b->data.size == 0) {
         return REG_ANSWER;
     }
 
-    get_data(f, NULL);
+    if (f->slice == 0) {
+        get_data(f, b->ranges);
+        return REG_PASS;
+    }
 
-    return REG_PASS;
+    if (b->nranges == 0) {
+        b->whole.last = b->data.size - 1;
+        b->ranges = &b->whole;
+        b->nranges = 1;
+    }
+
+    return REG_NEXT;
 }
 
 
-/* RGW answers the first of several ranges only: each is a call of its own */
+/*
+ * One slice of the blob, which is kept by who runs the flow, and what of it
+ * is to be sent.  Slices of a large blob are larger, since each costs some
+ * memory until the request has ended.
+ */
+
+static void
+get_slice(reg_flow_t *f)
+{
+    blob_t       *b = f->op;
+    int64_t       size, first;
+    reg_call_t   *call;
+    reg_range_t   range, *all;
+
+    for (size = f->slice; b->data.size / size >= SLICES_MAX; size *= 2) {
+        /* void */
+    }
+
+    all = &b->ranges[b->next];
+    first = all->first + b->sent;
+
+    range.first = first / size * size;
+    range.last = range.first + size - 1;
+
+    if (range.last >= b->data.size) {
+        range.last = b->data.size - 1;
+    }
+
+    get_data(f, &range);
+
+    call = &f->calls[0];
+    call->slice = size;
+    call->skip = first - range.first;
+    call->take = (all->last < range.last ? all->last : range.last) - first
+                 + 1;
+}
+
+
+/*
+ * RGW answers the first of several ranges only: each is a call of its own,
+ * as is each slice.
+ */
 
 static reg_todo_t
 send_range(reg_flow_t *f)
 {
-    blob_t  *b = f->op;
+    blob_t      *b = f->op;
+    reg_call_t  *call;
 
     if (b->next == b->nranges) {
-        f->answer.body = delimiter(f, b->next);
+
+        if (b->nranges > 1) {
+            f->answer.body = delimiter(f, b->next);
+        }
+
         return REG_ANSWER;
     }
 
-    get_data(f, &b->ranges[b->next]);
+    if (f->slice) {
+        get_slice(f);
 
-    f->calls[0].head = delimiter(f, b->next);
-    f->calls[0].failed |= (f->calls[0].head.data == NULL);
+    } else {
+        get_data(f, &b->ranges[b->next]);
+    }
+
+    call = &f->calls[0];
+
+    if (b->nranges > 1 && b->sent == 0) {
+        call->head = delimiter(f, b->next);
+        call->failed |= (call->head.data == NULL);
+    }
 
     return REG_PART;
 }
@@ -483,7 +551,8 @@ send_range(reg_flow_t *f)
 static reg_todo_t
 judge_range(reg_flow_t *f)
 {
-    blob_t  *b = f->op;
+    blob_t       *b = f->op;
+    reg_range_t  *range = &b->ranges[b->next];
 
     if (reg_store_failed(f, &f->calls[0])) {
         return REG_ANSWER;
@@ -494,7 +563,12 @@ judge_range(reg_flow_t *f)
                           "the storage does not send the range");
     }
 
-    b->next++;
+    b->sent += f->calls[0].take;
+
+    if (f->slice == 0 || b->sent > range->last - range->first) {
+        b->next++;
+        b->sent = 0;
+    }
 
     return REG_AGAIN;
 }

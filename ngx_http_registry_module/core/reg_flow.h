@@ -97,6 +97,11 @@ typedef struct {
     reg_str_t       want_range;         /* Content-Range; null: none */
     reg_str_t       head;               /* of REG_PART */
 
+    /* of a part that may be kept: the call is for a slice of this size */
+    int64_t         slice;              /* 0: it may not */
+    int64_t         skip;               /* bytes of it before what is sent */
+    int64_t         take;               /* bytes that are sent */
+
     reg_reply_t     reply;
 } reg_call_t;
 
@@ -169,6 +174,7 @@ struct reg_flow_s {
     int64_t             upload_expires; /* seconds */
     int64_t             authorize_until;    /* an upload's Location does */
     size_t              manifest_max;
+    int64_t             slice;              /* 0: blobs are not kept */
     reg_sparse_t        sparse;
     unsigned            delete_allowed:1;
     unsigned            read_only:1;

@@ -1,0 +1,690 @@
+/*
+ * Slices of blobs on disk, in nginx's own cache: a part of the reply whose
+ * call is for a whole slice, of which the client gets what it asked for.
+ *
+ * Behind the bytes of a slice its file has a checksum, by which damage is
+ * noticed: such a file is fetched anew.  It is looked at when a worker first
+ * serves the file, and when the file has changed since.
+ */
+
+#include "ngx_http_registry_module.h"
+
+#include <openssl/evp.h>
+
+
+#if (NGX_HTTP_CACHE)
+
+#define NGX_HTTP_REGISTRY_SUM       16
+
+/* a digest's bytes do not change: room is made by inactive and max_size */
+#define NGX_HTTP_REGISTRY_VALID     (10 * 365 * 24 * 60 * 60)
+
+/* nginx looks twice a second whether a slice that others fetch has come */
+#define NGX_HTTP_REGISTRY_POLL      10
+
+#define NGX_HTTP_REGISTRY_VERIFIED  4096
+
+
+struct ngx_http_registry_slice_s {
+    EVP_CIPHER_CTX          *sum;
+    ngx_http_request_t      *request;
+    ngx_queue_t              queue;     /* of those that wait */
+    off_t                    passed;    /* bytes of the slice */
+    unsigned                 queued:1;
+    unsigned                 heading:1; /* what stands before it is sent */
+    unsigned                 headed:1;
+};
+
+
+typedef struct {
+    ino_t                    ino;
+    off_t                    size;
+    struct timespec          changed;
+} ngx_http_registry_verified_t;
+
+
+static ngx_int_t ngx_http_registry_slice_create_key(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
+    ngx_buf_t *buf);
+static void ngx_http_registry_slice_poll(ngx_event_t *ev);
+static void ngx_http_registry_slice_cleanup(void *data);
+
+
+/* of this worker */
+static ngx_http_registry_verified_t
+    ngx_http_registry_slice_verified[NGX_HTTP_REGISTRY_VERIFIED];
+static ngx_queue_t  ngx_http_registry_slice_waiting;
+static ngx_event_t  ngx_http_registry_slice_timer;
+
+
+/*
+ * The tag of AES-GCM over the bytes as additional data: the fastest sum that
+ * OpenSSL has.  There is no secret in it.
+ */
+
+static EVP_CIPHER_CTX *
+ngx_http_registry_sum_begin(void)
+{
+    EVP_CIPHER_CTX  *sum;
+
+    static const u_char  zero[16];
+
+    sum = EVP_CIPHER_CTX_new();
+
+    if (sum
+        && EVP_EncryptInit_ex(sum, EVP_aes_128_gcm(), NULL, zero, zero) != 1)
+    {
+        EVP_CIPHER_CTX_free(sum);
+        return NULL;
+    }
+
+    return sum;
+}
+
+
+static ngx_int_t
+ngx_http_registry_sum_update(EVP_CIPHER_CTX *sum, u_char *p, size_t len)
+{
+    int  n;
+
+    return EVP_EncryptUpdate(sum, NULL, &n, p, (int) len) == 1 ? NGX_OK
+                                                               : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_registry_sum_end(EVP_CIPHER_CTX *sum, u_char *tag)
+{
+    int     n;
+    u_char  none[16];
+
+    return EVP_EncryptFinal_ex(sum, none, &n) == 1
+           && EVP_CIPHER_CTX_ctrl(sum, EVP_CTRL_GCM_GET_TAG,
+                                  NGX_HTTP_REGISTRY_SUM, tag)
+              == 1 ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_upstream_t           *u;
+    ngx_http_registry_slice_t     *slice;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(sr, ngx_http_registry_module);
+
+    slice = ngx_pcalloc(sr->pool, sizeof(ngx_http_registry_slice_t));
+    cln = ngx_pool_cleanup_add(sr->pool, 0);
+
+    if (slice == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    slice->request = sr;
+    part->slice = slice;
+
+    cln->handler = ngx_http_registry_slice_cleanup;
+    cln->data = slice;
+
+    u = sr->upstream;
+
+    u->conf = &rlcf->blobs;
+    u->create_key = ngx_http_registry_slice_create_key;
+    u->buffering = 1;
+
+    u->pipe = ngx_pcalloc(sr->pool, sizeof(ngx_event_pipe_t));
+    if (u->pipe == NULL) {
+        return NGX_ERROR;
+    }
+
+    u->pipe->input_filter = ngx_http_registry_slice_pipe;
+    u->pipe->input_ctx = sr;
+
+    return NGX_OK;
+}
+
+
+/* by the data alone: repositories and containers share it */
+
+static ngx_int_t
+ngx_http_registry_slice_create_key(ngx_http_request_t *r)
+{
+    u_char                    *p;
+    ngx_str_t                 *key;
+    reg_call_t                *call;
+    ngx_http_registry_call_t  *part;
+
+    part = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    call = part->call;
+
+    key = ngx_array_push(&r->cache->keys);
+    if (key == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(r->pool, call->object.len + call->want_range.len + 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    key->data = p;
+    key->len = ngx_sprintf(p, "%*s %*s", call->object.len, call->object.data,
+                           call->want_range.len, call->want_range.data)
+               - p;
+
+    return NGX_OK;
+}
+
+
+/* a slice that another request fetches is waited for */
+
+void
+ngx_http_registry_slice_wait(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    ngx_http_registry_slice_t  *slice = part->slice;
+
+    if (sr->cache == NULL || !sr->cache->waiting) {
+        return;
+    }
+
+    if (ngx_http_registry_slice_waiting.next == NULL) {
+        ngx_queue_init(&ngx_http_registry_slice_waiting);
+
+        ngx_http_registry_slice_timer.handler = ngx_http_registry_slice_poll;
+        ngx_http_registry_slice_timer.data = &ngx_http_registry_slice_timer;
+        ngx_http_registry_slice_timer.log = ngx_cycle->log;
+        ngx_http_registry_slice_timer.cancelable = 1;
+    }
+
+    slice->queued = 1;
+    ngx_queue_insert_tail(&ngx_http_registry_slice_waiting, &slice->queue);
+
+    if (!ngx_http_registry_slice_timer.timer_set) {
+        ngx_add_timer(&ngx_http_registry_slice_timer,
+                      NGX_HTTP_REGISTRY_POLL);
+    }
+
+    ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_BLOB]
+                                 [NGX_HTTP_REGISTRY_SHARED]);
+}
+
+
+static void
+ngx_http_registry_slice_poll(ngx_event_t *ev)
+{
+    ngx_queue_t                *q, *next, *all;
+    ngx_http_cache_t           *c;
+    ngx_http_registry_slice_t  *slice;
+
+    all = &ngx_http_registry_slice_waiting;
+
+    for (q = ngx_queue_head(all); q != ngx_queue_sentinel(all); q = next) {
+
+        next = ngx_queue_next(q);
+        slice = ngx_queue_data(q, ngx_http_registry_slice_t, queue);
+        c = slice->request->cache;
+
+        if (!c->waiting) {
+            ngx_queue_remove(q);
+            slice->queued = 0;
+            continue;
+        }
+
+        /* nginx's own look, only sooner; from the event loop */
+
+        if (c->wait_event.timer_set && !c->wait_event.posted) {
+            ngx_del_timer(&c->wait_event);
+            ngx_post_event(&c->wait_event, &ngx_posted_events);
+        }
+    }
+
+    if (!ngx_queue_empty(all)) {
+        ngx_add_timer(ev, NGX_HTTP_REGISTRY_POLL);
+    }
+}
+
+
+static void
+ngx_http_registry_slice_cleanup(void *data)
+{
+    ngx_http_registry_slice_t  *slice = data;
+
+    if (slice->queued) {
+        ngx_queue_remove(&slice->queue);
+        slice->queued = 0;
+    }
+
+    if (slice->request->cache && slice->request->cache->wait_event.posted) {
+        ngx_delete_posted_event(&slice->request->cache->wait_event);
+    }
+
+    if (slice->sum) {
+        EVP_CIPHER_CTX_free(slice->sum);
+        slice->sum = NULL;
+    }
+}
+
+
+/* NGX_DECLINED: damaged */
+
+static ngx_int_t
+ngx_http_registry_slice_verify(ngx_http_request_t *sr, off_t length)
+{
+    ssize_t                        n;
+    off_t                          offset, end;
+    u_char                         tag[NGX_HTTP_REGISTRY_SUM];
+    static u_char                  block[64 * 1024];
+    ngx_int_t                      rc;
+    struct stat                    st;
+    EVP_CIPHER_CTX                *sum;
+    ngx_http_cache_t              *c;
+    ngx_http_registry_verified_t  *v;
+
+    c = sr->cache;
+    offset = c->body_start;
+    end = offset + length;
+
+    if (fstat(c->file.fd, &st) == -1
+        || st.st_size != end + NGX_HTTP_REGISTRY_SUM)
+    {
+        return NGX_DECLINED;
+    }
+
+    v = &ngx_http_registry_slice_verified[st.st_ino
+                                          % NGX_HTTP_REGISTRY_VERIFIED];
+
+    if (v->ino == st.st_ino && v->size == st.st_size
+        && v->changed.tv_sec == st.st_ctim.tv_sec
+        && v->changed.tv_nsec == st.st_ctim.tv_nsec)
+    {
+        return NGX_OK;
+    }
+
+    sum = ngx_http_registry_sum_begin();
+    if (sum == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = NGX_OK;
+
+    while (rc == NGX_OK && offset < end) {
+
+        n = pread(c->file.fd, block,
+                  ngx_min((off_t) sizeof(block), end - offset), offset);
+
+        if (n <= 0) {
+            rc = NGX_DECLINED;
+            break;
+        }
+
+        rc = ngx_http_registry_sum_update(sum, block, n);
+        offset += n;
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_registry_sum_end(sum, tag);
+    }
+
+    EVP_CIPHER_CTX_free(sum);
+
+    if (rc == NGX_OK
+        && (pread(c->file.fd, block, sizeof(tag), end) != sizeof(tag)
+            || ngx_memcmp(block, tag, sizeof(tag)) != 0))
+    {
+        rc = NGX_DECLINED;
+    }
+
+    if (rc == NGX_OK) {
+        v->ino = st.st_ino;
+        v->size = st.st_size;
+        v->changed = st.st_ctim;
+    }
+
+    return rc;
+}
+
+
+/* what stands before the bytes, when they are known to be right */
+
+static ngx_int_t
+ngx_http_registry_slice_head(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    ngx_int_t                   rc;
+    ngx_buf_t                  *b;
+    ngx_chain_t                 out;
+    reg_str_t                  *head;
+    ngx_http_registry_slice_t  *slice = part->slice;
+
+    head = &part->call->head;
+
+    if (slice->headed || head->len == 0) {
+        return NGX_OK;
+    }
+
+    b = ngx_create_temp_buf(sr->pool, head->len);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->pos, head->data, head->len);
+
+    out.buf = b;
+    out.next = NULL;
+
+    slice->heading = 1;
+    rc = ngx_http_output_filter(sr, &out);
+    slice->heading = 0;
+    slice->headed = 1;
+
+    return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_slice_begin(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    ngx_int_t                   rc;
+    ngx_http_registry_slice_t  *slice = part->slice;
+
+    if (sr->cached) {
+        rc = ngx_http_registry_slice_verify(sr, part->length);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_DECLINED) {
+            ngx_log_error(NGX_LOG_ERR, sr->connection->log, 0,
+                          "registry: cache file \"%V\" is damaged, it is"
+                          " fetched anew", &sr->cache->file.name);
+
+            /* nginx asks the storage, then */
+
+            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        }
+
+        part->whole = 1;
+        part->ctx->recalled = 1;
+
+    } else {
+        slice->sum = ngx_http_registry_sum_begin();
+        if (slice->sum == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (sr->cache) {
+            sr->cache->valid_sec = ngx_time() + NGX_HTTP_REGISTRY_VALID;
+        }
+    }
+
+    ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_BLOB]
+                                 [sr->cached ? NGX_HTTP_REGISTRY_HIT
+                                             : NGX_HTTP_REGISTRY_MISS]);
+
+    if (ngx_http_registry_part_header(sr->main) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_registry_slice_head(sr, part);
+}
+
+
+/* sums up what comes of the storage, and puts the sum behind it */
+
+static ngx_int_t
+ngx_http_registry_slice_pipe(ngx_event_pipe_t *p, ngx_buf_t *buf)
+{
+    ngx_buf_t                  *b;
+    ngx_chain_t                *cl;
+    ngx_http_request_t         *sr;
+    ngx_http_registry_call_t   *part;
+    ngx_http_registry_slice_t  *slice;
+
+    sr = p->input_ctx;
+    part = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+    slice = part->slice;
+
+    if (p->length > 0
+        && ngx_http_registry_sum_update(slice->sum, buf->pos,
+                       ngx_min((off_t) (buf->last - buf->pos), p->length))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_event_pipe_copy_input_filter(p, buf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (p->length != 0 || part->whole) {
+        return NGX_OK;
+    }
+
+    sr->upstream->keepalive = !part->close;
+    part->whole = 1;
+
+    cl = ngx_chain_get_free_buf(p->pool, &p->free);
+    b = ngx_create_temp_buf(p->pool, NGX_HTTP_REGISTRY_SUM);
+
+    if (cl == NULL || b == NULL
+        || ngx_http_registry_sum_end(slice->sum, b->pos) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    b->last = b->end;
+    b->tag = p->tag;
+
+    *cl->buf = *b;
+    *p->last_in = cl;
+    p->last_in = &cl->next;
+
+    return NGX_OK;
+}
+
+
+/* cuts a buffer of the slice to what the client is to get of it */
+
+static off_t
+ngx_http_registry_slice_cut(ngx_buf_t *b, off_t from, off_t to)
+{
+    off_t  size, skip, drop;
+
+    size = ngx_buf_size(b);
+
+    skip = ngx_max(from, 0);
+    skip = ngx_min(skip, size);
+
+    drop = ngx_max(size - to, 0);
+    drop = ngx_min(drop, size - skip);
+
+    if (ngx_buf_in_memory(b)) {
+        b->pos += skip;
+        b->last -= drop;
+    }
+
+    if (b->in_file) {
+        b->file_pos += skip;
+        b->file_last -= drop;
+    }
+
+    return size;
+}
+
+
+ngx_int_t
+ngx_http_registry_slice_output(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out)
+{
+    off_t                        from;
+    ngx_chain_t                 *cl, *ln, **last;
+    reg_call_t                  *call = part->call;
+    ngx_http_registry_slice_t   *slice = part->slice;
+
+    if (slice->heading) {
+        *out = in;
+        return NGX_OK;
+    }
+
+    last = out;
+
+    for (cl = in; cl; cl = cl->next) {
+
+        if (!ngx_buf_special(cl->buf)) {
+
+            from = (off_t) call->skip - slice->passed;
+
+            slice->passed += ngx_http_registry_slice_cut(cl->buf, from,
+                                              from + (off_t) call->take);
+
+            if (ngx_buf_size(cl->buf) == 0) {
+                continue;
+            }
+        }
+
+        ln = ngx_alloc_chain_link(sr->pool);
+        if (ln == NULL) {
+            return NGX_ERROR;
+        }
+
+        ln->buf = cl->buf;
+        *last = ln;
+        last = &ln->next;
+    }
+
+    *last = NULL;
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_registry_set_blob_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t                     *value;
+
+    if (rlcf->blob_cache != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->blob_cache = NULL;
+        return NGX_CONF_OK;
+    }
+
+    rlcf->blob_cache = ngx_shared_memory_add(cf, &value[1], 0,
+                                             &ngx_http_registry_module);
+
+    return rlcf->blob_cache ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_registry_set_cache_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    char                           *rv;
+    ngx_http_file_cache_t         **caches;
+    ngx_http_registry_main_conf_t  *rmcf = conf;
+
+    rv = ngx_http_file_cache_set_slot(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK) {
+
+        /* files are written where they stay */
+
+        caches = rmcf->caches.elts;
+        caches[rmcf->caches.nelts - 1]->use_temp_path = 0;
+    }
+
+    return rv;
+}
+
+
+/* a copy of the upstream of small calls, with nginx's cache switched on */
+
+char *
+ngx_http_registry_blob_cache(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf)
+{
+    ngx_http_upstream_conf_t  *u = &conf->blobs;
+
+    if (conf->blob_cache == NULL) {
+        conf->slice = 0;
+        return NGX_CONF_OK;
+    }
+
+    if (conf->blob_cache->data == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_blob_cache\" zone \"%V\" is made by no"
+                           " \"registry_cache_path\"",
+                           &conf->blob_cache->shm.name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->slice < NGX_HTTP_REGISTRY_SLICE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_blob_cache_slice\" must be 256k or"
+                           " more: each slice is a file");
+        return NGX_CONF_ERROR;
+    }
+
+    *u = conf->upstream;
+
+    u->cache = 1;
+    u->cache_zone = conf->blob_cache;
+    u->cache_methods = NGX_HTTP_GET|NGX_HTTP_HEAD;
+    u->cache_min_uses = 1;
+    u->cache_lock = 1;
+    u->cache_lock_timeout = 60000;
+    u->cache_lock_age = 60000;
+    u->cache_max_range_offset = NGX_MAX_OFF_T_VALUE;
+
+    /* of the reply's header, and of the file's before it */
+    u->buffer_size = 8 * 1024;
+
+    u->max_temp_file_size = NGX_MAX_OFF_T_VALUE;
+    u->temp_file_write_size = 512 * 1024;
+
+    return NGX_CONF_OK;
+}
+
+#else
+
+char *
+ngx_http_registry_set_blob_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    return "needs an nginx with the http cache";
+}
+
+
+char *
+ngx_http_registry_set_cache_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    return "needs an nginx with the http cache";
+}
+
+
+char *
+ngx_http_registry_blob_cache(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf)
+{
+    conf->slice = 0;
+
+    return NGX_CONF_OK;
+}
+
+#endif
