@@ -235,7 +235,6 @@ ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     ngx_uint_t                last;
     reg_flow_t               *f;
     ngx_chain_t              *cl;
-    reg_digest_t              digest;
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
@@ -258,9 +257,8 @@ ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     for (cl = in; cl; cl = cl->next) {
 
-        if (f->hash && ngx_buf_in_memory(cl->buf)) {
-            reg_hash_update(f->hash, cl->buf->pos,
-                            cl->buf->last - cl->buf->pos);
+        if (ngx_buf_in_memory(cl->buf)) {
+            reg_flow_hash(f, cl->buf->pos, cl->buf->last - cl->buf->pos);
         }
 
         last |= cl->buf->last_buf;
@@ -268,13 +266,8 @@ ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (last) {
 
-        if (f->hash && f->expected) {
-            reg_hash_final(f->hash, &digest);
-
-            if (!reg_digest_equal(&digest, f->expected)) {
-                f->refused = 1;
-                return NGX_HTTP_BAD_REQUEST;
-            }
+        if (!reg_flow_hash_end(f)) {
+            return NGX_HTTP_BAD_REQUEST;
         }
 
         f->fed_to_end = 1;

@@ -289,10 +289,10 @@ on_part(check_t *c, check_request_t *r)
 
 static const struct {
     const char         *prefix;
-    const char *const   known[5];
+    const char *const   known[6];
 } levels[] = {
     { "", { "files/", REG_PATH_ALL_SEGMENTS, REG_PATH_UPLOADS,
-            REG_PATH_REFERRERS, NULL } },
+            REG_PATH_REFERRERS, REG_PATH_ALIASES, NULL } },
     { "files/", { "files/docker/", NULL } },
     { "files/docker/", { "files/docker/registry/", NULL } },
     { "files/docker/registry/", { REG_PATH_REGISTRY, NULL } },

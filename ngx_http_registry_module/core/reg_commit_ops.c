@@ -7,14 +7,15 @@
  * them keeps nothing.  Otherwise one part is copied to the blob's name, and
  * several become the segments of a large object.  Data is complete and
  * checked before it is linked.
+ *
+ * The digest decides: a state that is behind the store, or parts that are
+ * gone because this request was answered before, do not matter when the
+ * bytes are right.
  */
 
 #include "reg_upload.h"
 #include "reg_path.h"
 #include "reg_query.h"
-
-
-#define COPIES  4                       /* at the same time */
 
 
 static reg_todo_t feed_blob(reg_flow_t *f);
@@ -23,17 +24,25 @@ static reg_todo_t list_parts(reg_flow_t *f);
 static reg_todo_t hash_part(reg_flow_t *f);
 static reg_todo_t judge_hashed(reg_flow_t *f);
 static reg_todo_t check_digest(reg_flow_t *f);
+static reg_todo_t read_own_link(reg_flow_t *f);
+static reg_todo_t judge_own_link(reg_flow_t *f);
+static reg_todo_t check_blob(reg_flow_t *f);
+static reg_todo_t check_blob_again(reg_flow_t *f);
+static reg_todo_t judge_blob(reg_flow_t *f);
+static reg_todo_t judge_merged(reg_flow_t *f);
 static reg_todo_t copy_parts(reg_flow_t *f);
 static reg_todo_t judge_copied(reg_flow_t *f);
 static reg_todo_t list_segments(reg_flow_t *f);
 static reg_todo_t judge_segments(reg_flow_t *f);
+static reg_todo_t keep_segments(reg_flow_t *f);
+static reg_todo_t judge_kept(reg_flow_t *f);
 static reg_todo_t write_large(reg_flow_t *f);
 static reg_todo_t verify_blob(reg_flow_t *f);
 static reg_todo_t judge_verified(reg_flow_t *f);
-static reg_todo_t delete_parts(reg_flow_t *f);
 
 
 static const reg_step_t  put_whole[] = {
+    { "find upload", reg_upload_find, reg_upload_judge_found },
     { "feed blob", feed_blob, reg_upload_judge_fed },
     { "link blob", reg_upload_link, reg_judge_made },
     { "answer", reg_upload_say_created, NULL }
@@ -41,18 +50,24 @@ static const reg_step_t  put_whole[] = {
 
 
 static const reg_step_t  put_parts[] = {
-    { "find upload", reg_upload_find, reg_upload_judge_listed },
+    { "find upload", reg_upload_find, reg_upload_judge_found },
     { "check range", reg_upload_check_range, NULL },
     { "feed part", feed_rest, reg_upload_judge_fed },
     { "list parts", list_parts, reg_upload_judge_listed },
     { "hash parts", hash_part, judge_hashed },
     { "check digest", check_digest, NULL },
+    { "read own link", read_own_link, judge_own_link },
+    { "check blob", check_blob, judge_blob },
+    { "read small parts", reg_upload_read_small, reg_upload_judge_small },
+    { "merge parts", reg_upload_merge, judge_merged },
     { "copy parts", copy_parts, judge_copied },
     { "list segments", list_segments, judge_segments },
+    { "check blob again", check_blob_again, judge_blob },
+    { "keep segments", keep_segments, judge_kept },
     { "write large object", write_large, reg_judge_made },
     { "verify blob", verify_blob, judge_verified },
     { "link blob", reg_upload_link, reg_judge_made },
-    { "delete parts", delete_parts, delete_parts },
+    { "delete parts", reg_upload_delete_parts, reg_upload_delete_parts },
     { "answer", reg_upload_say_created, NULL }
 };
 
@@ -72,19 +87,51 @@ reg_commit_steps(reg_flow_t *f)
         return reg_refused;
     }
 
-    if (u->digest.alg != REG_SHA256) {
-        reg_hash_init(&u->other, u->digest.alg);
-    }
+    u->closing = 1;
 
-    if (u->known && u->session.offset == 0
-        && u->digest.alg == REG_SHA256
-        && f->body_length > 0 && f->body_length <= f->part_size
-        && f->content_range.len == 0)
-    {
-        return put_whole;
+    if (u->known && u->session.offset == 0) {
+
+        /* nothing was hashed yet, so any algorithm may still be chosen */
+
+        reg_session_expect(&u->session, u->digest.alg);
+        u->other = u->session.other;
+
+        if (u->digest.alg == REG_SHA256
+            && f->body_length > 0 && f->body_length <= f->part_size
+            && f->content_range.len == 0)
+        {
+            return put_whole;
+        }
     }
 
     return put_parts;
+}
+
+
+/* the hash that the digest is compared with was made on the way */
+
+static int
+has_hash(const reg_upload_t *u)
+{
+    return u->session.hashed
+           && (u->digest.alg == REG_SHA256
+               || u->session.other.alg == u->digest.alg);
+}
+
+
+static int
+hash_is_right(const reg_upload_t *u)
+{
+    reg_digest_t       d;
+    const reg_hash_t  *h;
+
+    h = u->digest.alg == REG_SHA256 ? &u->hash : &u->other;
+
+    reg_hash_final(h, &d);
+
+    return u->hash.bytes == (uint64_t) u->session.offset
+           && h->bytes == u->hash.bytes
+           && reg_digest_equal(&d, &u->digest);
 }
 
 
@@ -111,7 +158,7 @@ feed_rest(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    if (u->session.hashed && u->digest.alg == REG_SHA256) {
+    if (has_hash(u)) {
         f->expected = &u->digest;
     }
 
@@ -122,19 +169,29 @@ feed_rest(reg_flow_t *f)
 /*
  * The parts must be known one by one when there are several, and when they
  * have to be read again: the state was lost, or another algorithm is asked.
+ * When the digest is not that of what the state knows, there may be more:
+ * the answer to a PATCH was lost.
  */
 
 static reg_todo_t
 list_parts(reg_flow_t *f)
 {
+    int            right;
     reg_upload_t  *u = f->op;
 
-    if (u->listed
-        || u->session.nparts == 0
-        || (u->session.nparts == 1 && u->session.hashed
-            && u->digest.alg == REG_SHA256))
-    {
-        return REG_NEXT;
+    right = has_hash(u) && hash_is_right(u);
+
+    if (u->marker.len == 0) {
+
+        if (u->listed || u->gone || !u->known
+            || (has_hash(u) && !right && u->written)
+            || (right && u->session.nparts <= 1))
+        {
+            u->next = 0;
+            return REG_NEXT;
+        }
+
+        u->grow = (!right && u->written == 0);
     }
 
     return reg_upload_list(f);
@@ -162,19 +219,21 @@ hash_part(reg_flow_t *f)
     reg_call_t    *call;
     reg_upload_t  *u = f->op;
 
-    if ((u->session.hashed && u->digest.alg == REG_SHA256)
-        || u->next == u->nparts)
-    {
+    if (has_hash(u) || !u->listed || u->next == u->npath) {
         return REG_NEXT;
     }
 
-    if (u->next == 0 && !u->session.hashed) {
-        reg_hash_init(&u->hash, REG_SHA256);
+    if (u->next == 0) {
+
+        if (!u->session.hashed) {
+            reg_hash_init(&u->hash, REG_SHA256);
+        }
+
+        reg_hash_init(&u->other, u->digest.alg);
     }
 
     call = reg_flow_call(f, REG_GET,
-                         reg_path_part(f->arena, &f->route.name, &u->id,
-                                       u->parts[u->next].offset));
+                         reg_upload_part(f, u->path[u->next]));
     call->sink = hash_bytes;
     call->sink_data = u;
 
@@ -204,36 +263,153 @@ judge_hashed(reg_flow_t *f)
 static reg_todo_t
 check_digest(reg_flow_t *f)
 {
-    int            same;
-    reg_digest_t   d;
     reg_upload_t  *u = f->op;
 
     u->next = 0;
     u->size = u->session.offset;
 
-    reg_hash_final(&u->hash, &u->data);
+    if (u->gone && !has_hash(u)) {
 
-    same = (u->hash.bytes == (uint64_t) u->size);
+        /* no bytes to compare: only the repository's own link may tell */
 
-    if (u->digest.alg == REG_SHA256) {
-        same = same && reg_digest_equal(&u->data, &u->digest);
-
-    } else {
-        reg_hash_final(&u->other, &d);
-        same = same && u->other.bytes == (uint64_t) u->size
-               && reg_digest_equal(&d, &u->digest);
+        return REG_NEXT;
     }
 
-    if (!same) {
+    if (!hash_is_right(u)) {
+
+        if (u->gone) {
+            return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
+        }
+
         return reg_refuse(f, REG_E_DIGEST_INVALID,
                           "the bytes uploaded are not those of the digest");
+    }
+
+    reg_hash_final(&u->hash, &u->data);
+
+    return REG_NEXT;
+}
+
+
+static reg_todo_t
+read_own_link(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!u->gone || has_hash(u)) {
+        return REG_NEXT;
+    }
+
+    u->size = -1;
+
+    reg_flow_call(f, REG_GET, reg_path_layer_link(f->arena, &f->route.name,
+                                                  &u->digest));
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_own_link(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (reg_store_failed(f, &f->calls[0])) {
+        return REG_ANSWER;
+    }
+
+    if (f->calls[0].reply.status != 200
+        || reg_link_read(&f->calls[0].reply, &u->data) != REG_OK
+        || u->data.alg != REG_SHA256)
+    {
+        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
     }
 
     return REG_NEXT;
 }
 
 
-static void
+/*
+ * Segments belong to one large object: a blob that is there already is left
+ * as it is, since those of the old one would stay for ever.
+ */
+
+static reg_todo_t
+check_blob(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!u->gone && u->session.nparts <= 1) {
+        return REG_NEXT;
+    }
+
+    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+check_blob_again(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (u->stored || u->session.nparts <= 1) {
+        return REG_NEXT;
+    }
+
+    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_blob(reg_flow_t *f)
+{
+    reg_call_t    *call = &f->calls[0];
+    reg_upload_t  *u = f->op;
+    reg_digest_t   empty;
+
+    if (reg_store_failed(f, call)) {
+        return REG_ANSWER;
+    }
+
+    reg_digest_of(&empty, REG_SHA256, "", 0);
+
+    u->stored = (call->reply.status == 200
+                 && (u->size < 0 ? call->reply.length > 0
+                                   || reg_digest_equal(&empty, &u->data)
+                                 : call->reply.length == u->size));
+
+    if (u->gone && !u->stored) {
+        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
+    }
+
+    u->next = 0;
+
+    return REG_NEXT;
+}
+
+
+/* what was merged is deleted with all other parts, at the end */
+
+static reg_todo_t
+judge_merged(reg_flow_t *f)
+{
+    reg_todo_t     todo;
+    reg_upload_t  *u = f->op;
+
+    todo = reg_upload_judge_merged(f);
+
+    u->npath = u->run + 1;
+    u->next = 0;
+
+    return todo;
+}
+
+
+static reg_call_t *
 copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
 {
     reg_buf_t    b;
@@ -249,40 +425,72 @@ copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
 
     call = reg_flow_call(f, REG_PUT, to);
     reg_call_header(f, call, "X-Copy-From", &source, 0);
+    call->failed |= (from.data == NULL);
+
+    return call;
+}
+
+
+/* the only part of an upload need not have been listed */
+
+static reg_str_t
+only_part(reg_flow_t *f)
+{
+    reg_part_t     part;
+    reg_upload_t  *u = f->op;
+
+    memset(&part, 0, sizeof(reg_part_t));
+    part.id = u->session.tip;
+    part.merged = u->session.tip_merged;
+
+    return reg_upload_part(f, &part);
 }
 
 
 static reg_todo_t
 copy_parts(reg_flow_t *f)
 {
-    int64_t        offset;
+    reg_call_t    *call;
+    reg_part_t    *part;
     reg_upload_t  *u = f->op;
 
-    if (u->session.nparts == 0) {
+    if (u->stored) {
+        return REG_NEXT;
+    }
 
-        /* an empty blob */
+    if (u->session.nparts <= 1) {
 
         if (u->next++) {
             return REG_NEXT;
         }
 
-        reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
+        if (u->session.nparts) {
+            (void) copy(f, reg_path_blob(f->arena, &u->data), only_part(f));
+
+        } else {
+            reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
+        }
+
         return REG_CALL;
     }
 
-    while (u->next < u->session.nparts && f->ncalls < COPIES) {
+    if (u->segments.len == 0) {
+        u->next = 0;
 
-        if (u->session.nparts == 1) {
-            copy(f, reg_path_blob(f->arena, &u->data),
-                 reg_path_part(f->arena, &f->route.name, &u->id, 0));
+        /* of this request alone, whatever others do with the same parts */
 
-        } else {
-            offset = u->parts[u->next].offset;
-            copy(f, reg_path_segment(f->arena, &u->id, offset),
-                 reg_path_part(f->arena, &f->route.name, &u->id, offset));
+        if (!reg_upload_new_id(f, &u->segments)) {
+            return reg_nomem(f);
         }
+    }
 
-        u->next++;
+    while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
+        part = u->path[u->next++];
+
+        call = copy(f, reg_path_segment(f->arena, &u->segments,
+                                        part->offset),
+                    reg_upload_part(f, part));
+        reg_call_header(f, call, "X-Delete-After", NULL, f->upload_expires);
     }
 
     return f->ncalls ? REG_CALL : REG_NEXT;
@@ -290,8 +498,8 @@ copy_parts(reg_flow_t *f)
 
 
 /*
- * A part that is gone may mean that this very request was answered before:
- * the blob then tells, in "verify blob".
+ * A part that is gone may mean that this very request was answered before,
+ * or is at this time: the blob then tells.
  */
 
 static reg_todo_t
@@ -306,25 +514,34 @@ judge_copied(reg_flow_t *f)
             return REG_ANSWER;
         }
 
-        if (f->calls[i].reply.status == 404 && u->session.nparts > 1) {
-            return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
+        if (f->calls[i].reply.status == 404) {
+            u->gone = 1;
+            u->next = u->npath;
         }
     }
 
-    return REG_AGAIN;
+    return u->session.nparts > 1 && !u->gone ? REG_AGAIN : REG_NEXT;
 }
 
 
 static reg_todo_t
 list_segments(reg_flow_t *f)
 {
+    reg_str_t      prefix;
     reg_upload_t  *u = f->op;
 
-    if (u->session.nparts <= 1) {
+    if (u->stored || u->gone || u->session.nparts <= 1) {
         return REG_NEXT;
     }
 
-    return reg_upload_list_under(f, reg_path_segments(f->arena, &u->id));
+    if (u->marker.len == 0) {
+        reg_session_init(&u->copied);
+    }
+
+    prefix = reg_path_segments(f->arena, &u->segments);
+    reg_call_list(f, &prefix, &u->marker, 0, REG_LISTING_PAGE);
+
+    return REG_CALL;
 }
 
 
@@ -333,22 +550,83 @@ list_segments(reg_flow_t *f)
 static reg_todo_t
 judge_segments(reg_flow_t *f)
 {
-    reg_todo_t      todo;
-    unsigned char   chain[32];
+    size_t          i;
+    const char     *why;
     reg_upload_t   *u = f->op;
+    reg_listing_t   listing;
 
-    memcpy(chain, u->session.chain, sizeof(chain));
-
-    todo = reg_upload_judge_listed(f);
-
-    if (todo == REG_NEXT
-        && memcmp(chain, u->session.chain, sizeof(chain)) != 0)
-    {
-        return reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID,
-                          "another request changed this upload");
+    if (reg_store_failed(f, &f->calls[0])) {
+        return REG_ANSWER;
     }
 
-    return todo;
+    listing.n = 0;
+
+    if (f->calls[0].reply.body.len
+        && reg_listing_parse(f->arena, &f->calls[0].reply.body, &listing,
+                             &why) != REG_OK)
+    {
+        return reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the storage sent a listing that is none");
+    }
+
+    for (i = 0; i < listing.n; i++) {
+        reg_session_add(&u->copied, listing.entries[i].bytes,
+                        &listing.entries[i].hash);
+    }
+
+    if (listing.n) {
+        u->marker = listing.entries[listing.n - 1].name;
+        return REG_AGAIN;
+    }
+
+    u->marker.len = 0;
+    u->next = 0;
+
+    if (memcmp(u->copied.chain, u->session.chain, 32) != 0) {
+        return reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the storage did not copy what it was told to");
+    }
+
+    return REG_NEXT;
+}
+
+
+/*
+ * Segments expire until here.  From now on they do not, and only then may
+ * the blob's name lead to them: a blob that was there before, acknowledged,
+ * might otherwise be replaced by one that expires.
+ */
+
+static reg_todo_t
+keep_segments(reg_flow_t *f)
+{
+    reg_str_t      any = reg_string("x");
+    reg_call_t    *call;
+    reg_upload_t  *u = f->op;
+
+    if (u->stored || u->gone || u->session.nparts <= 1) {
+        return REG_NEXT;
+    }
+
+    while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
+        call = reg_flow_call(f, REG_POST,
+                             reg_path_segment(f->arena, &u->segments,
+                                              u->path[u->next++]->offset));
+        reg_call_header(f, call, "X-Remove-Delete-At", &any, 0);
+    }
+
+    return f->ncalls ? REG_CALL : REG_NEXT;
+}
+
+
+static reg_todo_t
+judge_kept(reg_flow_t *f)
+{
+    reg_todo_t  todo;
+
+    todo = reg_judge_made(f);
+
+    return todo == REG_NEXT ? REG_AGAIN : todo;
 }
 
 
@@ -360,11 +638,11 @@ write_large(reg_flow_t *f)
     reg_call_t    *call;
     reg_upload_t  *u = f->op;
 
-    if (u->session.nparts <= 1) {
+    if (u->stored || u->gone || u->session.nparts <= 1) {
         return REG_NEXT;
     }
 
-    prefix = reg_path_segments(f->arena, &u->id);
+    prefix = reg_path_segments(f->arena, &u->segments);
 
     reg_buf_init(&b, f->arena, 256);
     reg_buf_escape(&b, &f->container, 0);
@@ -375,6 +653,7 @@ write_large(reg_flow_t *f)
     call = reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
     reg_call_header(f, call, "X-Object-Manifest", &value, 0);
     reg_call_header(f, call, REG_HEADER_WHOLE, NULL, u->size);
+    call->failed |= (prefix.data == NULL);
 
     return REG_CALL;
 }
@@ -384,6 +663,10 @@ static reg_todo_t
 verify_blob(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
+
+    if (u->stored) {
+        return REG_NEXT;
+    }
 
     reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
 
@@ -418,30 +701,49 @@ judge_verified(reg_flow_t *f)
         if (memcmp(copied.chain, u->session.chain, sizeof(copied.chain))
             != 0)
         {
-            return reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID,
-                              "another request changed this upload");
+            return reg_refuse(f, REG_E_UNAVAILABLE,
+                              "the storage holds other bytes than were"
+                              " written");
         }
     }
+
+    u->next = 0;
 
     return REG_NEXT;
 }
 
 
-static reg_todo_t
-delete_parts(reg_flow_t *f)
+reg_todo_t
+reg_upload_link(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    f->ncalls = 0;
+    u->next = 0;
 
-    if (u->session.nparts == 1 && !u->part_deleted) {
-        u->part_deleted = 1;
-        reg_flow_call(f, REG_DELETE,
-                      reg_path_part(f->arena, &f->route.name, &u->id, 0));
-        return REG_CALL;
+    reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
+                                          &u->data), &u->data);
+
+    if (!reg_digest_equal(&u->digest, &u->data)) {
+        reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
+                                              &u->digest), &u->data);
+        reg_link_write(f, reg_path_alias(f->arena, &u->digest), &u->data);
     }
 
-    return u->session.nparts > 1 ? reg_upload_delete_parts(f) : REG_NEXT;
+    return REG_CALL;
 }
 
 
+reg_todo_t
+reg_upload_say_created(reg_flow_t *f)
+{
+    reg_str_t      text;
+    reg_upload_t  *u = f->op;
+
+    text = reg_digest_text(f->arena, &u->digest);
+
+    reg_answer(f, 201);
+    reg_answer_header(f, "Location", reg_location(f, "/blobs/", &text));
+    reg_answer_digest(f, &u->digest, 0);
+
+    return REG_ANSWER;
+}

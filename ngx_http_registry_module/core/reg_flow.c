@@ -90,6 +90,38 @@ reg_flow_recall_data(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
 
 
 void
+reg_flow_hash(reg_flow_t *f, const unsigned char *p, size_t len)
+{
+    if (f->hash) {
+        reg_hash_update(f->hash, p, len);
+    }
+
+    if (f->other) {
+        reg_hash_update(f->other, p, len);
+    }
+}
+
+
+int
+reg_flow_hash_end(reg_flow_t *f)
+{
+    reg_hash_t    *h;
+    reg_digest_t   d;
+
+    if (f->hash == NULL || f->expected == NULL) {
+        return 1;
+    }
+
+    h = f->other && f->other->alg == f->expected->alg ? f->other : f->hash;
+
+    reg_hash_final(h, &d);
+    f->refused = !reg_digest_equal(&d, f->expected);
+
+    return !f->refused;
+}
+
+
+void
 reg_answer(reg_flow_t *f, unsigned status)
 {
     memset(&f->answer, 0, sizeof(reg_answer_t));

@@ -177,11 +177,13 @@ struct reg_flow_s {
     int64_t             slice;              /* 0: blobs are not kept */
     reg_sparse_t        sparse;
     unsigned            delete_allowed:1;
+    unsigned            anonymous_mount:1;
     unsigned            read_only:1;
 
     /* what a fed body was, set by who runs the flow */
 
     reg_hash_t         *hash;           /* updated with all that passes */
+    reg_hash_t         *other;          /* so is this one, of another alg */
     const reg_digest_t *expected;       /* else the last bytes stay back */
     int64_t             fed;            /* bytes the call took */
     unsigned            fed_to_end:1;   /* of the body */
@@ -225,6 +227,14 @@ reg_call_t *reg_flow_recall(reg_flow_t *f, reg_method_t method,
     reg_str_t object);
 reg_call_t *reg_flow_recall_data(reg_flow_t *f, reg_str_t object,
     const reg_digest_t *d);
+
+/*
+ * Whoever feeds a call tells of all bytes that pass, and of their end before
+ * the last of them have passed: 0, and f->refused, when they are not those
+ * of f->expected.
+ */
+void reg_flow_hash(reg_flow_t *f, const unsigned char *p, size_t len);
+int reg_flow_hash_end(reg_flow_t *f);
 
 /*
  * For rows: the object is not what it should be.  Whoever runs the flow logs

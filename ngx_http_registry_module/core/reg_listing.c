@@ -155,11 +155,13 @@ on_value(parser_t *p, reg_json_event_t event, const reg_str_t *text)
         return REG_OK;
 
     case FIELD_MODIFIED:
-        if (event == REG_JSON_STRING) {
-            p->entry.modified = read_time(text);
+        if (event != REG_JSON_STRING) {
+            return REG_OK;
         }
 
-        return REG_OK;
+        p->entry.modified = read_time(text);
+        dst = &p->entry.time;
+        break;
 
     case FIELD_HASH:
         dst = &p->entry.hash;
@@ -206,6 +208,7 @@ add_entry(parser_t *p)
         p->entry.subdir = 1;
         p->entry.bytes = -1;
         p->entry.hash.len = 0;
+        p->entry.time.len = 0;
     }
 
     if (listing->n

@@ -15,6 +15,7 @@ typedef struct {
     reg_str_t       type;               /* the content type, if told */
     int64_t         bytes;              /* -1 for a subdir */
     int64_t         modified;           /* seconds since 1970; 0: not told */
+    reg_str_t       time;               /* the same as text, and finer */
     unsigned        subdir:1;
 } reg_entry_t;
 

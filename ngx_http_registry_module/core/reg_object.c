@@ -184,17 +184,27 @@ referrer(reg_str_t rest, reg_object_t *o)
 static int
 part(reg_str_t rest, reg_object_t *o)
 {
+    reg_part_t  p;
+
     o->kind = REG_OBJECT_PART;
 
     if (!take_name(&rest, &o->name) || !take(&rest, "_parts/")
-        || !take_component(&rest, &o->id) || rest.len != NUMBER_LEN)
+        || !take_component(&rest, &o->id))
     {
         return 0;
     }
 
-    o->number = reg_atoi64(rest.data, rest.len);
+    if (reg_str_is(&rest, REG_PARTS_CANCELLED)) {
+        return 1;
+    }
 
-    return o->number >= 0;
+    if (reg_part_name_parse(&rest, &p) != REG_OK) {
+        return 0;
+    }
+
+    o->number = p.offset;
+
+    return 1;
 }
 
 

@@ -24,6 +24,19 @@ reg_path_blob(reg_arena_t *a, const reg_digest_t *d)
 
 
 reg_str_t
+reg_path_alias(reg_arena_t *a, const reg_digest_t *d)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 256);
+    reg_buf_text(&b, REG_PATH_ALIASES);
+    add_digest(&b, d, 1);
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
 reg_path_layer_link(reg_arena_t *a, const reg_str_t *name,
     const reg_digest_t *d)
 {
@@ -214,18 +227,36 @@ reg_path_parts(reg_arena_t *a, const reg_str_t *name, const reg_str_t *id)
 
 reg_str_t
 reg_path_part(reg_arena_t *a, const reg_str_t *name, const reg_str_t *id,
-    int64_t offset)
+    const reg_part_t *part)
+{
+    reg_buf_t      b;
+    reg_str_t      prefix;
+    unsigned char  text[REG_PART_NAME_MAX];
+
+    prefix = reg_path_parts(a, name, id);
+
+    reg_buf_init(&b, a, prefix.len + REG_PART_NAME_MAX);
+    reg_buf_add_str(&b, &prefix);
+    reg_buf_add(&b, text, reg_part_name(text, part));
+
+    return prefix.data ? reg_buf_str(&b) : prefix;
+}
+
+
+reg_str_t
+reg_path_cancelled(reg_arena_t *a, const reg_str_t *name,
+    const reg_str_t *id)
 {
     reg_buf_t  b;
     reg_str_t  prefix;
 
     prefix = reg_path_parts(a, name, id);
 
-    reg_buf_init(&b, a, 512);
+    reg_buf_init(&b, a, prefix.len + sizeof(REG_PARTS_CANCELLED));
     reg_buf_add_str(&b, &prefix);
-    add_offset(&b, offset);
+    reg_buf_text(&b, REG_PARTS_CANCELLED);
 
-    return reg_buf_str(&b);
+    return prefix.data ? reg_buf_str(&b) : prefix;
 }
 
 

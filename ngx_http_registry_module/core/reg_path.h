@@ -10,6 +10,7 @@
 
 #include "reg_base.h"
 #include "reg_digest.h"
+#include "reg_parts.h"
 
 
 #define REG_PATH_REGISTRY      "files/docker/registry/v2/"
@@ -18,6 +19,7 @@
 #define REG_PATH_REFERRERS     "referrers/"
 #define REG_PATH_ALL_SEGMENTS  "segments/"
 #define REG_PATH_UPLOADS       "uploads/"
+#define REG_PATH_ALIASES       "aliases/"
 
 
 reg_str_t reg_path_blob(reg_arena_t *a, const reg_digest_t *d);
@@ -29,6 +31,9 @@ reg_str_t reg_path_tag_current(reg_arena_t *a, const reg_str_t *name,
     const reg_str_t *tag);
 reg_str_t reg_path_tag_index(reg_arena_t *a, const reg_str_t *name,
     const reg_str_t *tag, const reg_digest_t *d);
+
+/* a link to the sha256 of what another digest names; ours alone */
+reg_str_t reg_path_alias(reg_arena_t *a, const reg_digest_t *d);
 
 /* prefixes, with the closing slash */
 reg_str_t reg_path_tags(reg_arena_t *a, const reg_str_t *name);
@@ -62,7 +67,9 @@ reg_str_t reg_path_referrers_tag(reg_arena_t *a, const reg_str_t *name,
 reg_str_t reg_path_parts(reg_arena_t *a, const reg_str_t *name,
     const reg_str_t *id);
 reg_str_t reg_path_part(reg_arena_t *a, const reg_str_t *name,
-    const reg_str_t *id, int64_t offset);
+    const reg_str_t *id, const reg_part_t *part);
+reg_str_t reg_path_cancelled(reg_arena_t *a, const reg_str_t *name,
+    const reg_str_t *id);
 
 /* the prefix of a large object's segments, which belong to it alone */
 #define REG_PATH_SEGMENTS  "segments/ngx/"

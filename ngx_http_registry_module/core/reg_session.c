@@ -11,6 +11,9 @@
 
 #define VERSION       2
 
+#define SMALL_MAX     0x7f
+#define TIP_MERGED    0x80
+
 /* version, offset, expires, authorized, nparts, tip, tip_start, small, chain */
 #define HEAD_SIZE     (1 + 8 + 8 + 8 + 4 + 8 + 8 + 1 + 32)
 
@@ -99,7 +102,8 @@ reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
     p = put(p, s->nparts, 4);
     p = put(p, s->tip, 8);
     p = put(p, (uint64_t) s->tip_start, 8);
-    p = put(p, s->small > 255 ? 255 : s->small, 1);
+    p = put(p, (s->small > SMALL_MAX ? SMALL_MAX : s->small)
+               | (s->tip_merged ? TIP_MERGED : 0), 1);
 
     memcpy(p, s->chain, 32);
     p += 32;
@@ -175,6 +179,8 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
     s->tip = get(&p, 8);
     s->tip_start = (int64_t) get(&p, 8);
     s->small = (unsigned) get(&p, 1);
+    s->tip_merged = (s->small & TIP_MERGED) != 0;
+    s->small &= SMALL_MAX;
 
     memcpy(s->chain, p, 32);
     p += 32;

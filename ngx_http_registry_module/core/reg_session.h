@@ -27,6 +27,7 @@ typedef struct {
     uint32_t        nparts;
     uint64_t        tip;                /* id of the last one; 0: none */
     int64_t         tip_start;          /* its offset */
+    unsigned        tip_merged:1;
     unsigned        small;              /* small ones at the end, to 255 */
     unsigned char   chain[32];          /* over size and ETag of each */
 

@@ -1,6 +1,7 @@
 /*
  * What the requests of one upload share: reg_upload_ops.c begins, feeds,
- * reports and cancels it, reg_commit_ops.c makes a blob of it.
+ * reports and cancels it, reg_mount_ops.c does without, reg_commit_ops.c
+ * makes a blob of it, and reg_part_ops.c has the rows that deal with parts.
  */
 
 #ifndef _REG_UPLOAD_H_INCLUDED_
@@ -8,41 +9,77 @@
 
 
 #include "reg_data.h"
-#include "reg_listing.h"
 #include "reg_ops.h"
+#include "reg_parts.h"
 #include "reg_session.h"
 
 
-typedef struct {
-    int64_t         offset;
-    int64_t         size;
-    reg_str_t       etag;
-} reg_part_t;
+#define REG_LISTING_PAGE  1000
+
+/* parts below SMALL are merged once there are RUN behind each other */
+#define REG_PART_SMALL    (64 * 1024)
+#define REG_PARTS_RUN     16
+
+
+/* what has become clear after the body was read */
+
+typedef enum {
+    REG_VERDICT_GOOD = 0,
+    REG_VERDICT_STALE,                  /* another request was there first */
+    REG_VERDICT_SIZE                    /* Content-Range says otherwise */
+} reg_verdict_t;
 
 
 typedef struct {
     reg_str_t       id;
-    reg_session_t   session;            /* before this request */
+    reg_session_t   session;
     reg_hash_t      hash;               /* of all that passed, this body too */
-    unsigned        known:1;            /* the signed state was good */
-    unsigned        listed:1;           /* parts[] is what the store has */
-    unsigned        part_deleted:1;     /* the only one */
-
+    reg_hash_t      other;              /* the client's algorithm */
+    int64_t         told;               /* the offset that the state said */
     unsigned char   foreign[REG_SESSION_KEY_ID];
+    unsigned        known:1;            /* the signed state was good */
+    unsigned        closing:1;          /* a digest ends it */
+    unsigned        cancelling:1;
 
-    reg_part_t     *parts;
-    uint32_t        nparts;
-    uint32_t        parts_room;
-    uint32_t        next;               /* of the row that is at work */
+    /* the listing: all parts, or those since the last one that is known */
 
+    reg_parts_t     parts;
     reg_str_t       marker;
+    unsigned        all:1;              /* is to be listed */
+    unsigned        grow:1;             /* take what came behind the state */
+
+    /* the parts that are the upload, when "listed" */
+
+    reg_part_t    **path;
+    uint32_t        npath;
+    unsigned        listed:1;
+    unsigned        stale:1;            /* the state was behind the store */
+    unsigned        gone:1;             /* no part is there any more */
+
+    /* what this request wrote */
+
+    reg_session_t   before;             /* the session before it */
+    uint64_t        first;              /* id of its first part */
+    uint32_t        written;
+    int64_t         fed;
+    reg_verdict_t   verdict;
+
+    /* small parts that become one */
+
+    reg_buf_t       merged;
+    uint32_t        run;                /* path[run ..] are merged */
+    unsigned        merging:1;
+
+    uint32_t        next;               /* of the row that is at work */
 
     /* of the commit */
 
     reg_digest_t    digest;             /* as the client names it */
     reg_digest_t    data;               /* sha256 of the same bytes */
     int64_t         size;
-    reg_hash_t      other;              /* the client's algorithm, not sha256 */
+    reg_str_t       segments;           /* prefix */
+    reg_session_t   copied;             /* the chain of the segments */
+    unsigned        stored:1;           /* the blob is there already */
 
     /* of a mount */
 
@@ -52,36 +89,72 @@ typedef struct {
 } reg_upload_t;
 
 
-/* "find upload": lists the parts when the signed state is not at hand */
+/* reg_part_ops.c: each pair is a row */
+
+/* "find upload": where it stands, as far as its state does not tell */
 reg_todo_t reg_upload_find(reg_flow_t *f);
+reg_todo_t reg_upload_judge_found(reg_flow_t *f);
+
+/* "list parts": all of them, for u->path */
+reg_todo_t reg_upload_list(reg_flow_t *f);
+reg_todo_t reg_upload_judge_listed(reg_flow_t *f);
 
 /* "check range": Content-Range begins where the upload ends */
 reg_todo_t reg_upload_check_range(reg_flow_t *f);
 
-/* "feed part" and its judge: the client's body becomes one more part */
+/*
+ * reg_merge_ops.c: "read small parts", "merge parts", "delete merged".
+ * small() is how many at the end of u->path are worth it.
+ */
+unsigned reg_upload_small(const reg_upload_t *u);
+reg_todo_t reg_upload_read_small(reg_flow_t *f);
+reg_todo_t reg_upload_judge_small(reg_flow_t *f);
+reg_todo_t reg_upload_merge(reg_flow_t *f);
+reg_todo_t reg_upload_judge_merged(reg_flow_t *f);
+reg_todo_t reg_upload_delete_merged(reg_flow_t *f);
+
+/* "feed part": the client's body becomes one more part, or several */
 reg_todo_t reg_upload_feed(reg_flow_t *f);
 reg_todo_t reg_upload_judge_fed(reg_flow_t *f);
 
-/*
- * "list parts": u->parts, and u->session as the store has it when its state
- * was not at hand or says otherwise.  list_under() lists another prefix of
- * the same form.
- */
-reg_todo_t reg_upload_list(reg_flow_t *f);
-reg_todo_t reg_upload_list_under(reg_flow_t *f, reg_str_t prefix);
-reg_todo_t reg_upload_judge_listed(reg_flow_t *f);
+/* "check siblings", "drop part", "list again": was it the first one there? */
+reg_todo_t reg_upload_check_siblings(reg_flow_t *f);
+reg_todo_t reg_upload_judge_siblings(reg_flow_t *f);
+reg_todo_t reg_upload_drop(reg_flow_t *f);
+reg_todo_t reg_upload_list_again(reg_flow_t *f);
 
 /* "delete parts": best effort, they expire anyway */
 reg_todo_t reg_upload_delete_parts(reg_flow_t *f);
+
+/* the name of an object */
+reg_str_t reg_upload_part(reg_flow_t *f, const reg_part_t *part);
+
+/* X-Delete-After of what belongs to the upload */
+int64_t reg_upload_lifetime(const reg_flow_t *f);
+
+/* reg_upload_ops.c */
+
+/* a random UUID; 0: out of memory */
+int reg_upload_new_id(reg_flow_t *f, reg_str_t *id);
+
+/* status, Location, Range and Docker-Upload-UUID */
+void reg_upload_answer(reg_flow_t *f, unsigned status);
+reg_todo_t reg_upload_refuse_range(reg_flow_t *f);
+reg_todo_t reg_upload_say_begun(reg_flow_t *f);
+
+/* reg_mount_ops.c: NULL when the query asks for none */
+const reg_step_t *reg_mount_steps(reg_flow_t *f);
+
+/* reg_commit_ops.c */
+
+/* the tables of a closing PUT, or of a POST with a digest */
+const reg_step_t *reg_commit_steps(reg_flow_t *f);
 
 /* "link blob": u->data at its own digest, and at the one that was asked */
 reg_todo_t reg_upload_link(reg_flow_t *f);
 
 /* 201 with the blob's Location */
 reg_todo_t reg_upload_say_created(reg_flow_t *f);
-
-/* the tables of a closing PUT, or of a POST with a digest */
-const reg_step_t *reg_commit_steps(reg_flow_t *f);
 
 
 #endif /* _REG_UPLOAD_H_INCLUDED_ */

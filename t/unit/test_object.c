@@ -43,7 +43,8 @@ static const struct {
       "by/old||u-1|hashstates/sha256/0|0|" },
     { "referrers/a/_subjects/sha512/" D64 D64 "/" SHA, REG_OBJECT_REFERRER,
       "a||||0|ds" },
-    { "uploads/a/b/_parts/id/0000000000001000", REG_OBJECT_PART,
+    { "uploads/a/b/_parts/id/0000000000001000-0000000000000000"
+      "-00000000000000a1", REG_OBJECT_PART,
       "a/b||id||1000|" },
     { "segments/ngx/id/0000000000001000", REG_OBJECT_SEGMENT,
       "||segments/ngx/id/||1000|o" },
@@ -158,6 +159,8 @@ test_paths(void)
     reg_digest_t  d;
     reg_object_t  o;
 
+    static const reg_part_t  part = { .offset = 123456789012, .id = 7 };
+
     static reg_str_t  name = reg_string("a/b-c/d"), tag = reg_string("v.1"),
                       id = reg_string("0b0e1d5c-7e30");
 
@@ -179,7 +182,7 @@ test_paths(void)
              : i / 3 == 2 ? reg_path_revision_link(a, &name, &d)
              : i / 3 == 3 ? reg_path_tag_current(a, &name, &tag)
              : i / 3 == 4 ? reg_path_tag_index(a, &name, &tag, &d)
-             : i / 3 == 5 ? reg_path_part(a, &name, &id, 123456789012)
+             : i / 3 == 5 ? reg_path_part(a, &name, &id, &part)
                           : reg_path_segment(a, &id, 123456789012);
 
         reg_object_parse(&path, &o);
