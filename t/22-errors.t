@@ -177,6 +177,13 @@ my %provoke = (
     'tag that is none' => [qr/^-v1$/,
         ['GET', '/v2/app/manifests/-v1'],
         manifest_put('/v2/app/manifests/-v1', $manifest)],
+    '`tag` parameters of a manifest that is pushed by a tag' => [qr/by its/,
+        manifest_put('/v2/app/manifests/v1?tag=v2', $manifest)],
+    'more than 100 `tag` parameters' => [qr/100/,
+        manifest_put("/v2/app/manifests/sha256:" . sha256_hex($manifest) . '?'
+            . join('&', map { "tag=$_" } 1 .. 101), $manifest)],
+    'OCI manifest or index, for an Accept that does not name it' => [qr/Accept/,
+        ['GET', '/v2/app/manifests/v1', { Accept => 'text/html' }]],
     'digest in the path that is none' => [qr/sha256:/,
         ['GET', '/v2/app/blobs/sha256:0'], ['GET', '/v2/app/blobs/v1'],
         ['GET', '/v2/app/manifests/md5:' . '0' x 32],
