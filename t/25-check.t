@@ -13,6 +13,7 @@ use lib "$FindBin::Bin/lib";
 use Digest::SHA qw(sha256_hex sha512_hex);
 use IO::Socket::INET;
 use JSON::PP;
+use POSIX ();
 use Test::More;
 
 use RegistryTest;
@@ -371,6 +372,39 @@ is_deeply [check('--grace', '1h')], [], 'what is young is not judged';
 restore();
 
 
+# it may run beside pushes and deletes
+
+my $pusher = fork // die $!;
+
+if ($pusher == 0) {
+    my $c = $new->client;
+
+    for my $n (1 .. 1000) {
+        my $image = push_image('busy', $new, "layer $n " x 100, "v$n");
+        $c->request('DELETE', "/v2/busy/manifests/$image->{manifest}")
+            if $n % 2;
+    }
+
+    POSIX::_exit(0);
+}
+
+my @busy = map { grep { $_->{type} eq 'problem' } check_json() } 1 .. 6;
+kill 'TERM', $pusher;
+waitpid $pusher, 0;
+
+is_deeply \@busy, [], 'what is going on is no problem';
+
+for (qw(files uploads)) {
+    my @names = map { $_->{name} } @{ $store->list($_) };
+    del($_) for grep { m{/busy/} } @names;
+}
+
+del(blob((split / /)[1] =~ s{.*/(\w+)/data$}{sha256:$1}r))
+    for grep { /^blob-unreferenced/ } check();
+settle();
+is_deeply [check()], [], 'and none is left';
+
+
 # nothing is done in vain, or without being told
 
 put($layer_link, '');
@@ -487,7 +521,7 @@ $new->finish;
 # Pushes by the registry API: {config, layer, manifest (digests), bytes}.
 
 sub push_image {
-    my ($name, $to, $bytes) = @_;
+    my ($name, $to, $bytes, $tag) = @_;
 
     my $c = $to->client;
     my $config = qq({"architecture":"amd64","name":"$name"});
@@ -498,7 +532,7 @@ sub push_image {
 
     ($r{bytes}, $r{manifest}) = $c->manifest($config, $bytes);
 
-    my $r = $c->put_manifest($name, 'v1', $r{bytes});
+    my $r = $c->put_manifest($name, $tag // 'v1', $r{bytes});
     die "PUT: $r->{status} $r->{content}" if $r->{status} != 201;
 
     return \%r;
