@@ -355,7 +355,7 @@ damage('objects of nobody',
 
 # what is left over
 
-my $part = 'uploads/by/new/_parts/0b0e1d5c/' . '0' x 16;
+my $part = 'uploads/by/new/_parts/0b0e1d5c/' . '0' x 16 . '-' . '0' x 16 . '-' . '0' x 15 . '1';
 
 damage('a part of an upload',
     ['parts-leftover uploads/by/new/_parts/0b0e1d5c/'],

@@ -354,7 +354,7 @@ check_blob_again(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    if (u->stored || u->session.nparts <= 1) {
+    if (u->stored || u->gone || u->session.nparts <= 1) {
         return REG_NEXT;
     }
 
@@ -454,7 +454,7 @@ copy_parts(reg_flow_t *f)
     reg_part_t    *part;
     reg_upload_t  *u = f->op;
 
-    if (u->stored) {
+    if (u->stored || u->gone) {
         return REG_NEXT;
     }
 

@@ -83,6 +83,16 @@ reg_upload_judge_small(reg_flow_t *f)
             return REG_ANSWER;
         }
 
+        if (reply->status == 404 && u->closing) {
+
+            /* answered before, or at this time: the blob will tell */
+
+            u->gone = 1;
+            u->merging = 0;
+
+            return REG_NEXT;
+        }
+
         if (reply->status == 404) {
             return reg_refuse(f, REG_E_BLOB_UPLOAD_INVALID,
                               "another request changed this upload");

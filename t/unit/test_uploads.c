@@ -1,0 +1,305 @@
+/*
+ * Two requests on one upload, the second of them at each boundary between
+ * the calls of the first; and each answer of the store lost after the call
+ * was made, with the client's retry.  A blob is right or absent, and bytes
+ * that were acknowledged are there.
+ */
+
+#include "store.h"
+
+
+typedef struct {
+    reg_method_t    method;
+    const char     *body;
+    const char     *digest_of;          /* of a closing PUT */
+    const char     *bytes;              /* of the upload after a PATCH */
+} request_t;
+
+
+static const request_t  requests[] = {
+    { REG_PATCH, "one", NULL, "firstone" },
+    { REG_PATCH, "another", NULL, "firstanother" },
+    { REG_PUT, "", "first", NULL },
+    { REG_PUT, "last", "firstlast", NULL },
+    { REG_DELETE, "", NULL, NULL }
+};
+
+#define REQUESTS  (sizeof(requests) / sizeof(requests[0]))
+
+
+static char              state[2000];   /* what both clients hold */
+static const request_t  *inner;
+static unsigned          inner_at, inner_status, boundaries;
+static char              inner_state[2000];
+static tap_arena_t      *arena;
+
+
+static unsigned
+make(const request_t *rq, const char *uri, char *next)
+{
+    char        text[2200], digest[100];
+    unsigned    status;
+    reg_flow_t  f;
+
+    (void) sprintf(text, "%s", uri);
+
+    if (rq->digest_of) {
+        text_of(digest, rq->digest_of);
+        (void) sprintf(text + strlen(text), "&digest=%s", digest);
+    }
+
+    status = run(&f, arena, rq->method, text, rq->body, "");
+
+    if (next) {
+        *next = '\0';
+        (void) location(&f, next);
+    }
+
+    return status;
+}
+
+
+static void
+run_inner(void)
+{
+    if (boundaries++ == inner_at) {
+        between = NULL;
+        inner_status = make(inner, state, inner_state);
+        between = run_inner;
+    }
+}
+
+
+static int
+begin(unsigned parts)
+{
+    request_t   first = { REG_PATCH, "first", NULL, NULL };
+    reg_flow_t  f;
+
+    clear();
+    calls = 0;
+    fail_call = NEVER;
+
+    (void) run(&f, arena, REG_POST, "/v2/a/b/blobs/uploads/", "", "");
+
+    if (!location(&f, state)) {
+        return 0;
+    }
+
+    return parts == 0 || make(&first, state, state) == 202;
+}
+
+
+static int
+has(const char *bytes)
+{
+    char        uri[300], digest[100];
+    reg_flow_t  f;
+
+    text_of(digest, bytes);
+    (void) sprintf(uri, "/v2/a/b/blobs/%s", digest);
+
+    return run(&f, arena, REG_HEAD, uri, "", "") == 200;
+}
+
+
+/* what was acknowledged is there, and can be closed if nothing closed it */
+
+static int
+kept(const request_t *rq, unsigned status, const char *next, int closed)
+{
+    unsigned   got;
+    request_t  put = { REG_PUT, "", rq->bytes, NULL };
+
+    if (rq->method == REG_PUT) {
+        return status != 201 || has(rq->digest_of);
+    }
+
+    if (rq->method == REG_PATCH && status == 202) {
+        got = make(&put, next, NULL);
+        return closed ? got == 201 || got == 404 : got == 201;
+    }
+
+    return 1;
+}
+
+
+static void
+test_pair(const request_t *one, const request_t *two, size_t row)
+{
+    int          right, patches, closed;
+    char         next[2000];
+    unsigned     at, status;
+    tap_arena_t  memory;
+
+    right = 1;
+
+    for (at = 0; at < 30; at++) {
+        tap_arena_init(&memory, (size_t) -1);
+        arena = &memory;
+
+        right &= begin(1);
+        inner = two;
+        inner_at = at;
+        inner_status = 0;
+        boundaries = 0;
+        between = run_inner;
+
+        status = make(one, state, next);
+
+        between = NULL;
+
+        if (inner_status == 0) {
+            tap_arena_free(&memory);
+            break;
+        }
+
+        patches = (one->method == REG_PATCH && status == 202)
+                  + (two->method == REG_PATCH && inner_status == 202);
+        closed = (status == 201 || status == 204 || inner_status == 201
+                  || inner_status == 204);
+
+        if (!store_is_right()
+            || (one->method == REG_PATCH && two->method == REG_PATCH
+                && (patches != 1
+                    || (status != 416 && inner_status != 416)))
+            || (one == two && one->method == REG_PUT
+                && (status != 201 || inner_status != 201))
+            || status >= 500 || inner_status >= 500
+            || !kept(one, status, next, closed)
+            || !kept(two, inner_status, inner_state, closed)
+            || !store_is_right())
+        {
+            printf("# at call %u: %u, and in between %u\n", at, status,
+                   inner_status);
+            right = 0;
+        }
+
+        tap_arena_free(&memory);
+    }
+
+    ok(right && at > 0, "two at once", row);
+}
+
+
+/* the store did what it was told, but nobody heard: the client asks again */
+
+static void
+test_lost(const request_t *rq, size_t row)
+{
+    int          right, done;
+    char         next[2000];
+    unsigned     n, before, status, again;
+    reg_flow_t   f;
+    tap_arena_t  memory;
+
+    for (right = 1, done = 0, n = 0; !done && n < 40; n++) {
+        tap_arena_init(&memory, (size_t) -1);
+        arena = &memory;
+
+        right &= begin(1);
+        before = calls;
+        lost_call = before + n;
+        status = make(rq, state, next);
+        done = (calls <= before + n);
+        lost_call = NEVER;
+        again = status;
+
+        if (status >= 500) {
+
+            if (rq->method == REG_PATCH) {
+                (void) run(&f, arena, REG_GET, state, "", "");
+                right &= location(&f, state);
+
+                again = f.answer.status == 204 ? 202 : 0;
+
+                /* all of it is there, or nothing of it */
+
+                if (!kept(&requests[2], make(&requests[2], state, NULL),
+                          NULL, 1)
+                    && !kept(rq, 202, state, 0))
+                {
+                    again = 0;
+                }
+
+            } else {
+                again = make(rq, state, next);
+            }
+        }
+
+        if (!store_is_right()
+            || (rq->method == REG_PUT && (again != 201
+                                          || !has(rq->digest_of)))
+            || (rq->method == REG_DELETE && again != 204 && again != 404)
+            || again == 0)
+        {
+            printf("# call %u: %u, then %u\n", n, status, again);
+            right = 0;
+        }
+
+        tap_arena_free(&memory);
+    }
+
+    ok(right && done, "a lost answer", row);
+}
+
+
+/* one of many bytes, one at a time; each part of the store stays small */
+
+static void
+test_tiny(void)
+{
+    char         bytes[401], next[2000];
+    int          right;
+    unsigned     i, most;
+    request_t    rq = { REG_PATCH, NULL, NULL, NULL };
+    tap_arena_t  memory;
+
+    tap_arena_init(&memory, (size_t) -1);
+    arena = &memory;
+
+    right = begin(0);
+
+    for (most = 0, i = 0; i < 400; i++) {
+        char  one[2] = { (char) ('a' + i % 26), '\0' };
+
+        bytes[i] = one[0];
+        rq.body = one;
+        right &= (make(&rq, state, next) == 202);
+        (void) strcpy(state, next);
+        most = nobjects > most ? nobjects : most;
+    }
+
+    bytes[400] = '\0';
+    rq = (request_t) { REG_PUT, "", bytes, NULL };
+
+    ok(right, "400 PATCHes of a byte", 0);
+    ok(most <= 2 * 16 + 2, "stay few objects", most);
+    ok(make(&rq, state, NULL) == 201 && has(bytes) && store_is_right(),
+       "make a blob", 0);
+    ok(nobjects == 2, "of which nothing else is left", nobjects);
+
+    tap_arena_free(&memory);
+}
+
+
+int
+main(void)
+{
+    size_t  i, k;
+
+    for (i = 0; i < REQUESTS; i++) {
+        for (k = 0; k < REQUESTS; k++) {
+            test_pair(&requests[i], &requests[k], i * 10 + k);
+        }
+    }
+
+    for (i = 0; i < REQUESTS; i++) {
+        test_lost(&requests[i], i);
+    }
+
+    test_tiny();
+    clear();
+
+    return tap_end();
+}
