@@ -76,6 +76,13 @@ is(cost(sub { is(get("a/b/blobs/$blob", 'HEAD'), 200, 'HEAD blob')
                   for 1 .. 2 }),
     'GET HEAD', 'HEAD of a blob: link and size, once');
 
+is(cost(sub { is(get("a/b/blobs/$blob"), $layer, 'GET of a small blob')
+                  for 1 .. 2 }),
+    'GET', 'its bytes, once');
+is(cost(sub { is($t->client->request('GET', "/v2/a/b/blobs/$blob",
+        { headers => { Range => 'bytes=1-2' } })->{content}, 'ay', 'range') }),
+    '', 'a range of it: no call');
+
 my ($newer, $newer_digest) = push_tag('a/b', 'v1');
 is(get('a/b/manifests/v1'), $newer, 'a tag that moved is seen at once')
     for 1 .. 4;

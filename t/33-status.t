@@ -51,7 +51,9 @@ $c->put_manifest('a/b', 'v1', $bytes);
 $c->request('GET', '/v2/a/b/manifests/v1') for 1 .. 3;
 $c->request('GET', '/v2/a/b/manifests/none');
 $c->request('GET', "/v2/a/b/referrers/$digest");
-$c->request('GET', '/v2/a/b/blobs/sha256:' . sha256_hex($layer));
+my $big = 'x' x 100_000;
+$c->push_blob('a/b', $big);
+$c->request('GET', '/v2/a/b/blobs/sha256:' . sha256_hex($big));
 $c->request('GET', '/v2/', { headers => { Authorization => undef } });
 $c->request('PUT', $c->with_digest($c->begin_upload('a/b'),
     'sha256:' . '0' x 64), { content => 'wrong' });
@@ -66,9 +68,9 @@ my %want = (
     'registry_http_requests_total{handler="base",method="get",code="401"}'
         => 1,
     'registry_http_requests_total{handler="blob_upload",method="post",'
-        . 'code="202"}' => 3,
+        . 'code="202"}' => 4,
     'registry_http_requests_total{handler="blob_upload_chunk",method="patch",'
-        . 'code="202"}' => 2,
+        . 'code="202"}' => 3,
     'registry_http_request_duration_seconds_count{handler="manifest",'
         . 'method="get"}' => 4,
     'registry_http_request_duration_seconds_bucket{handler="manifest",'

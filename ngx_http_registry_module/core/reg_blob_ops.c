@@ -14,6 +14,9 @@
 
 #define SLICES_MAX  512
 
+/* configs, which each pull of an image reads */
+#define SMALL_MAX   (64 * 1024)
+
 
 typedef struct {
     reg_data_t      data;               /* whose bytes the link means */
@@ -38,6 +41,8 @@ static reg_todo_t list_segments(reg_flow_t *f);
 static reg_todo_t judge_segments(reg_flow_t *f);
 static reg_todo_t check_conditions(reg_flow_t *f);
 static reg_todo_t check_range(reg_flow_t *f);
+static reg_todo_t read_small(reg_flow_t *f);
+static reg_todo_t judge_small(reg_flow_t *f);
 static reg_todo_t send_data(reg_flow_t *f);
 static reg_todo_t send_range(reg_flow_t *f);
 static reg_todo_t judge_range(reg_flow_t *f);
@@ -54,6 +59,7 @@ static const reg_step_t  read_blob[] = {
     { "check segments", list_segments, judge_segments },
     { "check conditions", check_conditions, NULL },
     { "check range", check_range, NULL },
+    { "read small blob", read_small, judge_small },
     { "send blob", send_data, NULL },
     { "send ranges", send_range, judge_range }
 };
@@ -431,6 +437,69 @@ answer_ranges(reg_flow_t *f)
     answer_blob(f, 206, length, &text);
 
     return REG_NEXT;
+}
+
+
+/* into memory, where it is checked, and may be kept */
+
+static reg_todo_t
+read_small(reg_flow_t *f)
+{
+    blob_t  *b = f->op;
+
+    if (f->method == REG_HEAD || b->nranges > 1
+        || b->data.size == 0 || b->data.size > SMALL_MAX)
+    {
+        return REG_NEXT;
+    }
+
+    reg_flow_recall_data(f, reg_path_blob(f->arena, &b->data.digest),
+                         &b->data.digest);
+    f->calls[0].reply_max = (size_t) b->data.size;
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_small(reg_flow_t *f)
+{
+    blob_t        *b = f->op;
+    reg_call_t    *call = &f->calls[0];
+    reg_digest_t   d;
+    reg_range_t    all = { 0, b->data.size - 1 }, *range;
+
+    if (reg_store_failed(f, call)) {
+        return REG_ANSWER;
+    }
+
+    if (call->reply.status != 200) {
+        return unknown(f);
+    }
+
+    if (!call->reply.cached) {
+        reg_digest_of(&d, b->data.digest.alg, call->reply.body.data,
+                      call->reply.body.len);
+
+        if (!reg_digest_equal(&d, &b->data.digest)) {
+            reg_damaged(f, &call->object, "has other bytes than its digest");
+            return unknown(f);
+        }
+    }
+
+    range = b->nranges ? b->ranges : &all;
+
+    answer_blob(f, b->nranges ? 206 : 200, range->last - range->first + 1,
+                &octets);
+
+    if (b->nranges) {
+        reg_answer_header(f, "Content-Range", content_range(f, range));
+    }
+
+    f->answer.body.data = call->reply.body.data + range->first;
+    f->answer.body.len = (size_t) f->answer.length;
+
+    return REG_ANSWER;
 }
 
 
