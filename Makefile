@@ -56,7 +56,7 @@ stop:        ## what "make run" started
 test:        ## everything that must pass
 	t/bin/test
 
-test-big:    ## layers of 6 and 20 GiB, some 16 GiB of disk and half an hour
+test-big:    ## layers of 6 and 20 GiB: 10 GiB of disk, ten minutes
 	t/bin/packages build run test
 	$(MAKE) build
 	prove -v t/big
