@@ -15,6 +15,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use RegistryTest;
+use RegistryTest::Image qw(write_file);
 use RegistryTest::Process;
 
 
@@ -34,15 +35,16 @@ for my $http ('--http1.1', '--http2') {
     }
 
     # of known length, and so short that it goes straight to the blob's name
-    leaves("short PUT by $http", $http, 'PUT', $PART / 2, '-H',
-        'Content-Length: ' . ($PART - 1));
+    leaves("short PUT by $http", $http, 'PUT', 0);
 }
 
 $t->finish;
 
 
+# sends so much, or half of a file, slowly
+
 sub leaves {
-    my ($test, $http, $method, $sent, @more) = @_;
+    my ($test, $http, $method, $sent) = @_;
 
     my $name = 'leaves/' . ++$n;
     my $bytes = join '', map { pack 'N', rand 2 ** 32 } 1 .. 3 * $PART / 4;
@@ -57,6 +59,8 @@ sub leaves {
     my $final = final_names();
     my $logged = @{ $t->requests };
     my $fifo = $t->dir . "/fifo$n";
+    my $file = $t->dir . "/file$n";
+    write_file($file, substr $bytes, 0, $PART - 1);
     mkfifo($fifo, 0600) or die $!;
 
     # opened for both, so that neither side waits for the other
@@ -64,15 +68,16 @@ sub leaves {
     my $client = RegistryTest::Process->start(name => 'curl',
         log => $t->dir . '/curl.log', stdin => $fifo, command => [
             'curl', $http, '-s', '--cacert', $t->ca, '-u', $t->login,
-            '-X', $method, '-T', '-', '-H', 'Expect:', @more,
+            '-X', $method, '-H', 'Expect:',
+            $sent ? ('-T', '-') : ('-T', $file, '--limit-rate', '300k'),
             '-H', 'Content-Type: application/octet-stream',
             'https://' . $t->host . $location =~ s{^https?://[^/]+}{}r ]);
-    syswrite $pipe, substr($bytes, $_ * 65536, 65536)
-        for 0 .. $sent / 65536 - 1;
+    write_all($pipe, substr $bytes, 0, $sent);
 
     is wait_for(sub { scalar parts($id) }, $complete / $PART),
         $complete / $PART, "$test: complete parts";
-    sleep 0.05;
+    sleep($sent ? 0.05 : 1);
+    ok $client->alive, "$test: still sending";
     $client->stop('KILL');
 
     # nginx has noticed
@@ -132,4 +137,22 @@ sub wait_for {
     }
 
     return $is;
+}
+
+
+# never waits for a client that has stopped reading
+
+sub write_all {
+    my ($pipe, $bytes) = @_;
+
+    $pipe->blocking(0);
+
+    for (1 .. 2000) {
+        my $n = syswrite $pipe, $bytes;
+        substr $bytes, 0, $n, '' if $n;
+        return if !length $bytes;
+        sleep 0.01 if !$n;
+    }
+
+    die 'the client does not read what it is to send';
 }
