@@ -207,7 +207,6 @@ typedef struct {
     int64_t         bytes;
     uint32_t        segments;
     unsigned        gap:1;
-    unsigned        shared:1;
 } check_head_t;
 
 

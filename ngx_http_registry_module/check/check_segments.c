@@ -109,9 +109,6 @@ mark_shared(check_t *c)
             continue;
         }
 
-        a->shared = 1;
-        b->shared = 1;
-
         /* two uploads harm no blob */
 
         if (a->blob == CHECK_NONE && b->blob == CHECK_NONE) {
