@@ -275,6 +275,9 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f->sparse = (reg_sparse_t) rlcf->sparse;
     f->delete_allowed = ngx_http_registry_switched(r, rlcf->delete,
                                                    "registry_delete", 0);
+    f->anonymous_mount =
+        ngx_http_registry_switched(r, rlcf->anonymous_mount,
+                                   "registry_anonymous_mount", 0);
     f->read_only = ngx_http_registry_switched(r, rlcf->read_only,
                                               "registry_read_only", 1);
 

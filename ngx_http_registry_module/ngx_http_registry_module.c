@@ -92,6 +92,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, delete),
       NULL },
 
+    { ngx_string("registry_anonymous_mount"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_switch,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, anonymous_mount),
+      NULL },
+
     { ngx_string("registry_read_only"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_registry_set_switch,
@@ -349,6 +356,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
 
     conf->external_url = NGX_CONF_UNSET_PTR;
     conf->delete = NGX_CONF_UNSET_PTR;
+    conf->anonymous_mount = NGX_CONF_UNSET_PTR;
     conf->read_only = NGX_CONF_UNSET_PTR;
     conf->sparse = NGX_CONF_UNSET_UINT;
     conf->manifest_max = NGX_CONF_UNSET_SIZE;
@@ -520,6 +528,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->secret_file, prev->secret_file, "");
     ngx_conf_merge_ptr_value(conf->external_url, prev->external_url, NULL);
     ngx_conf_merge_ptr_value(conf->delete, prev->delete, NULL);
+    ngx_conf_merge_ptr_value(conf->anonymous_mount, prev->anonymous_mount,
+                             NULL);
     ngx_conf_merge_ptr_value(conf->read_only, prev->read_only, NULL);
     ngx_conf_merge_uint_value(conf->sparse, prev->sparse, REG_SPARSE_INDEX);
     ngx_conf_merge_size_value(conf->manifest_max, prev->manifest_max,

@@ -53,6 +53,7 @@ typedef struct {
     ngx_str_t                      container;
     ngx_http_complex_value_t      *external_url;
     ngx_http_complex_value_t      *delete;      /* NULL: off */
+    ngx_http_complex_value_t      *anonymous_mount;
     ngx_http_complex_value_t      *read_only;
     ngx_uint_t                     sparse;      /* reg_sparse_t */
     size_t                         manifest_max;

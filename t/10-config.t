@@ -377,7 +377,8 @@ RegistryNginx::location('', alias => '/srv')
 --- config eval
 RegistryNginx::location('client_max_body_size 5m;',
     registry_auth_key_file => "$RegistryNginx::dir/other.key",
-    registry_delete => 'on', registry_max_manifest_size => '1m',
+    registry_delete => 'on', registry_anonymous_mount => 'on',
+    registry_max_manifest_size => '1m',
     registry_part_size => '1m', registry_upload_expires => '60s',
     registry_upload_authorize => '1h', satisfy => 'any',
     registry_secret_file => "$RegistryNginx::dir/eight.secret",

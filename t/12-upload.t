@@ -202,6 +202,81 @@ refused($c->request('GET', $plain), 404, 'BLOB_UPLOAD_UNKNOWN',
     'status after DELETE');
 
 
+# what the client holds is old: the answer to a PATCH was lost
+
+my $begun = $c->begin_upload($name);
+my $one = part($begun, 'one', '0-2')->{headers}{location};
+my $two = part($one, 'two', '3-5')->{headers}{location};
+
+$r = part($one, 'TWO', '3-5');
+refused($r, 416, 'RANGE_INVALID', 'PATCH by an old Location');
+is($r->{headers}{range}, '0-5', 'is told the true Range');
+$r = part($r->{headers}{location}, 'three', '6-10');
+is("$r->{status} $r->{headers}{range}", '202 0-10', 'and goes on from there');
+is($c->request('GET', $begun)->{headers}{range}, '0-10',
+    'status by the first Location');
+$r = commit($one, digest('onetwothree'));
+is($r->{status}, 201, 'PUT by an old Location');
+is(commit($one, digest('onetwothree'))->{status}, 201, 'PUT once more');
+refused(commit($one, digest('other')), 404, 'BLOB_UPLOAD_UNKNOWN',
+    'but not with another digest');
+stored(digest('onetwothree'), 'onetwothree', 'its blob');
+
+# a body of no bytes changes nothing
+
+$begun = $c->begin_upload($name);
+$r = part($begun, '');
+is("$r->{status} $r->{headers}{range}", '202 0-0', 'PATCH of no bytes');
+$r = commit(part($r->{headers}{location}, 'x')->{headers}{location},
+    digest('x'));
+is($r->{status}, 201, 'and then of one');
+
+# many of a byte each
+
+$location = $c->begin_upload($name);
+$location = part($location, 'z')->{headers}{location} for 1 .. 100;
+my ($many) = $location =~ m{/uploads/([^?]+)};
+cmp_ok(scalar(grep { $_->{name} =~ /$many/ } @{ $t->store->list('uploads/') }),
+    '<=', 17, '100 PATCHes of a byte are few objects');
+is(commit($location, digest('z' x 100))->{status}, 201, 'and make a blob');
+stored(digest('z' x 100), 'z' x 100, 'of them');
+
+# an algorithm that is announced
+
+$r = $c->request('POST', "$uploads?digest-algorithm=sha512");
+$location = part($r->{headers}{location}, 'announced')->{headers}{location};
+$r = commit($location, 'sha512:' . sha512_hex('announced'));
+is($r->{status}, 201, 'digest-algorithm=sha512');
+refused($c->request('POST', "$uploads?digest-algorithm=md5"), 400,
+    'DIGEST_INVALID', 'digest-algorithm=md5');
+
+# by default nobody may have a blob by its digest alone
+
+$r = $c->request('POST', '/v2/else/blobs/uploads/?mount=' . digest('x'));
+is($r->{status}, 202, 'no anonymous mount');
+
+# what was cancelled stays so, by whatever Location
+
+$begun = $c->begin_upload($name);
+is($c->request('DELETE', $begun)->{status}, 204, 'DELETE at once');
+refused($c->request('GET', $begun), 404, 'BLOB_UPLOAD_UNKNOWN',
+    'status after it');
+refused(part($begun, 'x'), 404, 'BLOB_UPLOAD_UNKNOWN', 'PATCH after it');
+refused(commit($begun, digest('y'), 'y'), 404, 'BLOB_UPLOAD_UNKNOWN',
+    'PUT after it');
+
+$t->stop;
+$t->start(directives => 'registry_anonymous_mount on;');
+$c = $t->client;
+
+for my $digest (digest('x'), 'sha512:' . sha512_hex('announced')) {
+    $r = $c->request('POST', "/v2/else/blobs/uploads/?mount=$digest");
+    is($r->{status}, 201, "anonymous mount of $digest");
+    is($c->request('HEAD', "/v2/else/blobs/$digest")->{status}, 200,
+        'it is there');
+}
+
+
 # unknown and forged
 
 my $id = '01234567-89ab-4cde-8f01-23456789abcd';

@@ -268,7 +268,9 @@ check_digest(reg_flow_t *f)
     u->next = 0;
     u->size = u->session.offset;
 
-    if (u->gone && !has_hash(u)) {
+    u->proven = has_hash(u) && hash_is_right(u);
+
+    if (u->gone && !u->proven) {
 
         /* no bytes to compare: only the repository's own link may tell */
 
@@ -276,11 +278,6 @@ check_digest(reg_flow_t *f)
     }
 
     if (!hash_is_right(u)) {
-
-        if (u->gone) {
-            return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
-        }
-
         return reg_refuse(f, REG_E_DIGEST_INVALID,
                           "the bytes uploaded are not those of the digest");
     }
@@ -296,7 +293,7 @@ read_own_link(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    if (!u->gone || has_hash(u)) {
+    if (!u->gone || u->proven) {
         return REG_NEXT;
     }
 

@@ -79,6 +79,7 @@ typedef struct {
     int64_t         size;
     reg_str_t       segments;           /* prefix */
     reg_session_t   copied;             /* the chain of the segments */
+    unsigned        proven:1;           /* the state's hash is the digest */
     unsigned        stored:1;           /* the blob is there already */
 
     /* of a mount */
