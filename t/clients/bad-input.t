@@ -338,6 +338,7 @@ sub leave {
     my ($how, $header, $body) = @_;
 
     my ($method, $uri) = split ' ', $header =~ s{ https?://[^/]+}{ }r;
+    $uri =~ s/_state=[^&]*/_state=*/;   # as logs have it
     my $ended = sub {
         scalar grep { $_->{method} eq $method && $_->{uri} eq $uri }
             @{ $t->requests };
