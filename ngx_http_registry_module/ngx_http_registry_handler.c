@@ -280,6 +280,8 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
                                    "registry_anonymous_mount", 0);
     f->read_only = ngx_http_registry_switched(r, rlcf->read_only,
                                               "registry_read_only", 1);
+    f->immutable = ngx_http_registry_switched(r, rlcf->immutable,
+                                              "registry_immutable_tags", 1);
 
     ctx->container = *f;
     ctx->container.step = reg_container_steps;

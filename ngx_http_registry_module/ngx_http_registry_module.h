@@ -55,6 +55,7 @@ typedef struct {
     ngx_http_complex_value_t      *delete;      /* NULL: off */
     ngx_http_complex_value_t      *anonymous_mount;
     ngx_http_complex_value_t      *read_only;
+    ngx_http_complex_value_t      *immutable;
     ngx_uint_t                     sparse;      /* reg_sparse_t */
     size_t                         manifest_max;
     off_t                          part_size;

@@ -26,6 +26,8 @@ static ngx_int_t ngx_http_registry_action_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_registry_request_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_registry_tags_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_registry_digest_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_registry_upload_variable(ngx_http_request_t *r,
@@ -61,6 +63,9 @@ static ngx_http_variable_t  ngx_http_registry_vars[] = {
     { ngx_string("registry_mount_from"), NULL,
       ngx_http_registry_request_variable,
       offsetof(ngx_http_registry_request_t, from), 0, 0 },
+
+    { ngx_string("registry_tags"), NULL,
+      ngx_http_registry_tags_variable, 0, 0, 0 },
 
     { ngx_string("registry_digest"), NULL,
       ngx_http_registry_digest_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -246,6 +251,60 @@ ngx_http_registry_request_variable(ngx_http_request_t *r,
     s = (reg_str_t *) ((char *) &rq + data);
 
     return ngx_http_registry_value(v, s->data, s->len);
+}
+
+
+/* the tags that are asked for, or that a push sets: "v1", or "v1,latest" */
+
+static ngx_int_t
+ngx_http_registry_tags_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    size_t                        n, i, max;
+    reg_buf_t                     b;
+    reg_str_t                    *tags, args, text;
+    ngx_http_registry_request_t   rq;
+
+    if (ngx_http_registry_request(r, &rq) != NGX_OK
+        || rq.route.kind != REG_ROUTE_MANIFEST)
+    {
+        return ngx_http_registry_value(v, "", 0);
+    }
+
+    if (!rq.route.by_digest) {
+        return ngx_http_registry_value(v, rq.route.reference.data,
+                                       rq.route.reference.len);
+    }
+
+    args.len = r->args.len;
+    args.data = r->args.data;
+
+    for (max = 1, i = 0; i < args.len; i++) {
+        max += (args.data[i] == '&');
+    }
+
+    tags = ngx_palloc(r->pool, max * sizeof(reg_str_t));
+    if (tags == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* what is malformed is refused by the operation */
+
+    if (reg_query_all(&rq.arena, &args, "tag", tags, max, &n) != REG_OK) {
+        return ngx_http_registry_value(v, "", 0);
+    }
+
+    reg_buf_init(&b, &rq.arena, 256);
+
+    for (i = 0; i < n; i++) {
+        reg_buf_text(&b, i ? "," : "");
+        reg_buf_add_str(&b, &tags[i]);
+    }
+
+    text = reg_buf_str(&b);
+
+    return text.data ? ngx_http_registry_value(v, text.data, text.len)
+                     : NGX_ERROR;
 }
 
 

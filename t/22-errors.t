@@ -54,6 +54,7 @@ END
     server => join('',
         (map { $t->location("/r$_/v2/", "return $_;") } @returned),
         $t->location('/off/v2/', '', registry_delete => 'off'),
+        $t->location('/fixed/v2/', '', registry_immutable_tags => 'on'),
         $t->location('/deny/v2/', 'deny all;'),
         $t->location('/few/v2/', 'limit_except GET { deny all; }'),
         $t->location('/if/v2/', 'if ($arg_forbid) { return 403; }
@@ -192,7 +193,7 @@ my %provoke = (
         [qr/digest=/, ['PUT', $upload], ['PUT', "$upload&digest=sha256:0"],
         ['PUT', "$upload&digest=$zeros&digest=$zeros"]],
     '`mount`, `from` or `digest` of a new upload is malformed' =>
-        [qr/mount, from or digest/,
+        [qr/(mount|digest).*malformed/,
         ['POST', "/v2/app/blobs/uploads/?mount=$zeros&mount=$zeros"],
         ['POST', '/v2/app/blobs/uploads/?mount=%zz&from=a']],
     'digest of other bytes than were uploaded' => [qr/not those of the digest/,
@@ -275,6 +276,8 @@ my %provoke = (
     'delete while registry_delete is off' => [qr/registry_delete/,
         ['DELETE', "/off/v2/app/manifests/$digest"],
         ['DELETE', "/off/v2/app/blobs/$blobs[0]"]],
+    'the tag is immutable' => [qr/registry_immutable_tags/,
+        ['DELETE', '/fixed/v2/app/manifests/v1']],
     'storage does not answer, or with an error' => [qr/storage/,
         ['GET', '/away/v2/_catalog'], ['GET', "/away/v2/app/blobs/$zeros"],
         ['GET', '/fake/v2/app/tags/list'],

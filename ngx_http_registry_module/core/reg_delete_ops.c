@@ -122,6 +122,11 @@ refuse_delete(reg_flow_t *f)
                           "deleting is switched off (registry_delete)");
     }
 
+    if (f->immutable && !f->route.by_digest) {
+        return reg_refuse(f, REG_E_DENIED,
+                          "the tag is immutable (registry_immutable_tags)");
+    }
+
     return REG_NEXT;
 }
 

@@ -179,6 +179,7 @@ struct reg_flow_s {
     unsigned            delete_allowed:1;
     unsigned            anonymous_mount:1;
     unsigned            read_only:1;
+    unsigned            immutable:1;        /* the tags of this request */
 
     /* what a fed body was, set by who runs the flow */
 

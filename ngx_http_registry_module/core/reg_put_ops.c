@@ -53,6 +53,8 @@ static reg_todo_t check_refs(reg_flow_t *f);
 static reg_todo_t judge_refs(reg_flow_t *f);
 static reg_todo_t check_segments(reg_flow_t *f);
 static reg_todo_t judge_segments(reg_flow_t *f);
+static reg_todo_t check_tags(reg_flow_t *f);
+static reg_todo_t judge_tags(reg_flow_t *f);
 static reg_todo_t write_document(reg_flow_t *f);
 static reg_todo_t link_revision(reg_flow_t *f);
 static reg_todo_t link_indexes(reg_flow_t *f);
@@ -68,6 +70,7 @@ static const reg_step_t  put_manifest[] = {
     { "read body", read_body, judge_body },
     { "check references", check_refs, judge_refs },
     { "check segments", check_segments, judge_segments },
+    { "check immutable tags", check_tags, judge_tags },
     { "write manifest", write_document, reg_judge_made },
     { "link revision", link_revision, reg_judge_made },
     { "link indexes", link_indexes, judge_some },
@@ -480,6 +483,65 @@ judge_segments(reg_flow_t *f)
         if (take_state(f, push, &data, state) == REG_ANSWER) {
             return REG_ANSWER;
         }
+    }
+
+    return REG_AGAIN;
+}
+
+
+/* a tag that is there already must point to this very manifest */
+
+static reg_todo_t
+check_tags(reg_flow_t *f)
+{
+    size_t   i;
+    push_t  *push = f->op;
+
+    if (!f->immutable || push->next == push->ntags) {
+        push->next = 0;
+        return REG_NEXT;
+    }
+
+    for (i = push->next; i < push->ntags && f->ncalls < REG_CALLS_MAX; i++) {
+        reg_flow_call(f, REG_GET, reg_path_tag_current(f->arena,
+                                                       &f->route.name,
+                                                       &push->tags[i]));
+    }
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_tags(reg_flow_t *f)
+{
+    unsigned      i;
+    push_t       *push = f->op;
+    reg_buf_t     why;
+    reg_digest_t  d;
+
+    for (i = 0; i < f->ncalls; i++, push->next++) {
+
+        if (reg_store_failed(f, &f->calls[i])) {
+            return REG_ANSWER;
+        }
+
+        /* what names no digest is no tag: it may be mended */
+
+        if (f->calls[i].reply.status != 200
+            || reg_link_read(&f->calls[i].reply, &d) != REG_OK
+            || reg_digest_equal(&d, &push->data))
+        {
+            continue;
+        }
+
+        reg_buf_init(&why, f->arena, 256);
+        reg_buf_text(&why, "tag ");
+        reg_buf_add_str(&why, &push->tags[push->next]);
+        reg_buf_text(&why, " is there already, and is immutable"
+                           " (registry_immutable_tags)");
+
+        return reg_refuse_str(f, REG_E_DENIED, reg_buf_str(&why));
     }
 
     return REG_AGAIN;

@@ -83,6 +83,16 @@ sub address { "127.0.0.1:$_[0]{port}" }
 sub calls {
     my ($self) = @_;
 
+    # a line is written when the call has ended, for the module a bit earlier
+    my ($size, $still) = (-1, 0);
+
+    while ($still < 3) {
+        my $now = -s "$self->{dir}/calls.log" // 0;
+        $still = $now == $size ? $still + 1 : 0;
+        $size = $now;
+        select undef, undef, undef, 0.02;
+    }
+
     my @all = split /\n/, read_file("$self->{dir}/calls.log");
     my @new = @all[$self->{seen} .. $#all];
     $self->{seen} = @all;
