@@ -294,6 +294,10 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (f->route.kind == REG_ROUTE_BLOB && f->method == REG_GET) {
+        ngx_http_registry_redirect(r, f);
+    }
+
     reg_flow_start(f);
 
     if (f->foreign && !ngx_http_registry_access_by_state(r)) {

@@ -141,6 +141,27 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, upload_expires),
       NULL },
 
+    { ngx_string("registry_redirect"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_redirect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_redirect_key_file"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, redirect_key_file),
+      NULL },
+
+    { ngx_string("registry_redirect_expires"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, redirect_expires),
+      NULL },
+
     { ngx_string("registry_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_registry_set_status,
@@ -362,6 +383,8 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     ngx_str_set(&conf->upstream.module, "registry");
 
     conf->external_url = NGX_CONF_UNSET_PTR;
+    conf->redirect = NGX_CONF_UNSET_PTR;
+    conf->redirect_expires = NGX_CONF_UNSET;
     conf->delete = NGX_CONF_UNSET_PTR;
     conf->anonymous_mount = NGX_CONF_UNSET_PTR;
     conf->read_only = NGX_CONF_UNSET_PTR;
@@ -535,6 +558,11 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->container, prev->container, "");
     ngx_conf_merge_str_value(conf->secret_file, prev->secret_file, "");
     ngx_conf_merge_ptr_value(conf->external_url, prev->external_url, NULL);
+    ngx_conf_merge_ptr_value(conf->redirect, prev->redirect, NULL);
+    ngx_conf_merge_str_value(conf->redirect_key_file,
+                             prev->redirect_key_file, "");
+    ngx_conf_merge_value(conf->redirect_expires, prev->redirect_expires,
+                         20 * 60);
     ngx_conf_merge_ptr_value(conf->delete, prev->delete, NULL);
     ngx_conf_merge_ptr_value(conf->anonymous_mount, prev->anonymous_mount,
                              NULL);
@@ -670,7 +698,9 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         }
     }
 
-    if (ngx_http_registry_blob_cache(cf, conf) != NGX_CONF_OK) {
+    if (ngx_http_registry_blob_cache(cf, conf) != NGX_CONF_OK
+        || ngx_http_registry_redirect_init(cf, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -52,6 +52,10 @@ typedef struct {
     ngx_str_t                      secret_file;
     ngx_str_t                      container;
     ngx_http_complex_value_t      *external_url;
+    ngx_http_complex_value_t      *redirect;    /* NULL: off */
+    ngx_str_t                      redirect_key_file;
+    ngx_str_t                      redirect_key;
+    time_t                         redirect_expires;
     ngx_http_complex_value_t      *delete;      /* NULL: off */
     ngx_http_complex_value_t      *anonymous_mount;
     ngx_http_complex_value_t      *read_only;
@@ -181,6 +185,13 @@ reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
 /* ssl.c: for registry_pass with https */
 char *ngx_http_registry_ssl(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
+
+/* redirect.c */
+char *ngx_http_registry_set_redirect(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_registry_redirect_init(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
+void ngx_http_registry_redirect(ngx_http_request_t *r, reg_flow_t *f);
 
 /* for the log phase */
 ngx_int_t ngx_http_registry_log_handler(ngx_http_request_t *r);

@@ -609,3 +609,26 @@ RegistryNginx::location('', registry_blob_cache => 'blobs',
 "registry_blob_cache_slice" must be 256k or more
 --- no_error_log
 [alert]
+
+
+=== TEST 63: registry_redirect that is no URL
+--- config eval
+RegistryNginx::location('', registry_redirect => 'on')
+--- must_die
+--- error_log
+[emerg]
+"registry_redirect" is "off" or the URL of the storage
+not "on"
+--- no_error_log
+[alert]
+
+
+=== TEST 64: registry_redirect without a key
+--- config eval
+RegistryNginx::location('', registry_redirect => 'https://rgw.example.com/swift/v1')
+--- must_die
+--- error_log
+[emerg]
+"registry_redirect" needs "registry_redirect_key_file"
+--- no_error_log
+[alert]

@@ -10,6 +10,7 @@
 #include "reg_ops.h"
 #include "reg_path.h"
 #include "reg_range.h"
+#include "reg_tempurl.h"
 
 
 #define SLICES_MAX  512
@@ -43,6 +44,7 @@ static reg_todo_t check_conditions(reg_flow_t *f);
 static reg_todo_t check_range(reg_flow_t *f);
 static reg_todo_t read_small(reg_flow_t *f);
 static reg_todo_t judge_small(reg_flow_t *f);
+static reg_todo_t redirect(reg_flow_t *f);
 static reg_todo_t send_data(reg_flow_t *f);
 static reg_todo_t send_range(reg_flow_t *f);
 static reg_todo_t judge_range(reg_flow_t *f);
@@ -60,6 +62,7 @@ static const reg_step_t  read_blob[] = {
     { "check conditions", check_conditions, NULL },
     { "check range", check_range, NULL },
     { "read small blob", read_small, judge_small },
+    { "redirect", redirect, NULL },
     { "send blob", send_data, NULL },
     { "send ranges", send_range, judge_range }
 };
@@ -498,6 +501,39 @@ judge_small(reg_flow_t *f)
 
     f->answer.body.data = call->reply.body.data + range->first;
     f->answer.body.len = (size_t) f->answer.length;
+
+    return REG_ANSWER;
+}
+
+
+/* never for several ranges, of which RGW answers the first only */
+
+static reg_todo_t
+redirect(reg_flow_t *f)
+{
+    blob_t     *b = f->op;
+    reg_str_t   object, url;
+
+    if (f->redirect.len == 0 || f->method != REG_GET || b->nranges > 1
+        || b->data.size == 0)
+    {
+        return REG_NEXT;
+    }
+
+    object = reg_path_blob(f->arena, &b->data.digest);
+    if (object.data == NULL) {
+        return reg_nomem(f);
+    }
+
+    url = reg_tempurl(f->arena, &f->redirect, &f->container, &object,
+                      &f->redirect_key, f->now + f->redirect_expires);
+    if (url.data == NULL) {
+        return reg_nomem(f);
+    }
+
+    reg_answer(f, 307);
+    reg_answer_header(f, "Location", url);
+    reg_answer_digest(f, &f->route.digest, 0);
 
     return REG_ANSWER;
 }

@@ -175,6 +175,9 @@ struct reg_flow_s {
     int64_t             authorize_until;    /* an upload's Location does */
     size_t              manifest_max;
     int64_t             slice;              /* 0: blobs are not kept */
+    reg_str_t           redirect;           /* of blobs; null: none */
+    reg_str_t           redirect_key;
+    int64_t             redirect_expires;   /* seconds */
     reg_sparse_t        sparse;
     unsigned            delete_allowed:1;
     unsigned            anonymous_mount:1;

@@ -1,0 +1,157 @@
+/*
+ * "registry_redirect": blobs are read from the storage itself, by URLs that
+ * expire.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+static ngx_uint_t
+ngx_http_registry_redirect_valid(ngx_str_t *url)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+
+    for (i = 0; i < url->len; i++) {
+        if (url->data[i] <= 0x20 || url->data[i] >= 0x7f
+            || url->data[i] == '"' || url->data[i] == '?'
+            || url->data[i] == '#')
+        {
+            return 0;
+        }
+    }
+
+    p = url->data + (url->len > 8 ? 8 : url->len);
+
+    return (url->len > 8
+            && ngx_strncasecmp(url->data, (u_char *) "https://", 8) == 0
+            && *p != '/')
+           || (url->len > 7
+               && ngx_strncasecmp(url->data, (u_char *) "http://", 7) == 0
+               && url->data[7] != '/');
+}
+
+
+static void
+ngx_http_registry_redirect_trim(ngx_str_t *url)
+{
+    if (url->len && url->data[url->len - 1] == '/') {
+        url->len--;
+    }
+}
+
+
+char *
+ngx_http_registry_set_redirect(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_registry_loc_conf_t      *rlcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (rlcf->redirect != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->redirect = NULL;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_script_variables_count(&value[1]) == 0
+        && !ngx_http_registry_redirect_valid(&value[1]))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_redirect\" is \"off\" or the URL of the"
+                           " storage that clients reach, for example"
+                           " \"https://rgw.example.com/swift/v1\", not"
+                           " \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->redirect = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (rlcf->redirect == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = rlcf->redirect;
+
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
+}
+
+
+/* for merging: the key is needed, and read once */
+
+char *
+ngx_http_registry_redirect_init(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf)
+{
+    if (conf->redirect == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->redirect_key_file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_redirect\" needs"
+                           " \"registry_redirect_key_file\", a file with the"
+                           " temporary URL key of the storage account");
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->redirect_expires < 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_redirect_expires\" must be a second or"
+                           " more");
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_registry_key_read(cf, "registry_redirect_key_file",
+                                      &conf->redirect_key_file,
+                                      &conf->redirect_key)
+           == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* where this request's blob is to be read; no URL: here */
+
+void
+ngx_http_registry_redirect(ngx_http_request_t *r, reg_flow_t *f)
+{
+    ngx_str_t                      url;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->redirect == NULL
+        || ngx_http_complex_value(r, rlcf->redirect, &url) != NGX_OK
+        || url.len == 0
+        || (url.len == 1 && url.data[0] == '0')
+        || (url.len == 3 && ngx_strncmp(url.data, "off", 3) == 0))
+    {
+        return;
+    }
+
+    if (!ngx_http_registry_redirect_valid(&url)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: \"registry_redirect\" became \"%V\", which is"
+                      " no URL of a storage: the blob is sent from here",
+                      &url);
+        return;
+    }
+
+    ngx_http_registry_redirect_trim(&url);
+
+    f->redirect.len = url.len;
+    f->redirect.data = url.data;
+    f->redirect_key.len = rlcf->redirect_key.len;
+    f->redirect_key.data = rlcf->redirect_key.data;
+    f->redirect_expires = rlcf->redirect_expires;
+}
