@@ -211,7 +211,8 @@ ngx_int_t ngx_http_registry_calls_recall(ngx_http_request_t *r);
 
 /*
  * Runs what is left of f->calls.  NGX_AGAIN: drive() is called when all have
- * their replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to finalize with.
+ * their replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to finalize
+ * with.
  */
 ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_calls_again(ngx_http_request_t *r);

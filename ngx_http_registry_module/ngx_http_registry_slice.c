@@ -450,6 +450,12 @@ ngx_http_registry_slice_pipe(ngx_event_pipe_t *p, ngx_buf_t *buf)
     part = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
     slice = part->slice;
 
+    /* the byte that RGW sends too many */
+
+    if (part->excess && buf->last - buf->pos > p->length) {
+        buf->last = buf->pos + p->length;
+    }
+
     if (p->length > 0
         && ngx_http_registry_sum_update(slice->sum, buf->pos,
                        ngx_min((off_t) (buf->last - buf->pos), p->length))

@@ -162,6 +162,30 @@ is(cost(sub { is(get('a/b')->{content}, $blob, 'after one that left') }), 0,
     'no harm');
 
 
+# a large object of registry:2
+
+my $large = reverse $blob;
+my $large_digest = 'sha256:' . sha256_hex($large);
+my $segments = 'segments/2f6/46f' . '0' x 32;
+my $link = '/files/docker/registry/v2/repositories/a/b/_layers/'
+    . RegistryTest::slash($large_digest) . '/link';
+
+for my $n (0 .. int(length($large) / 1e6)) {
+    $t->store->swift('PUT', sprintf('/%s/%016d', $segments, $n + 1),
+        { content => substr $large, $n * 1e6, 1e6 });
+}
+$t->store->swift('PUT', '/' . RegistryTest::blob_name($large_digest),
+    { headers => { 'X-Object-Manifest' => $t->container . "/$segments" },
+      content => '' });
+$t->store->swift('PUT', $link, { content => $large_digest });
+
+my $get_large = sub {
+    $c->request('GET', "/v2/a/b/blobs/$large_digest")->{content} };
+is(cost(sub { is($get_large->(), $large, 'a blob of segments') }), $slices,
+    'in as many slices');
+is(cost(sub { is($get_large->(), $large, 'warm') }), 0, 'which are kept');
+
+
 # many at once
 
 $t->stop;
