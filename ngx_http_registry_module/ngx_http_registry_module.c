@@ -5,13 +5,7 @@
 #include "ngx_http_registry_module.h"
 
 
-/* RGW takes 5 GiB in one PUT; smaller parts than 1 MiB are many */
-#define NGX_HTTP_REGISTRY_PART_MIN  ((off_t) 1024 * 1024)
-#define NGX_HTTP_REGISTRY_PART_MAX  ((off_t) 5 * 1024 * 1024 * 1024)
-
-
 #define NGX_HTTP_REGISTRY_CACHE_SIZE      (32 * 1024 * 1024)
-#define NGX_HTTP_REGISTRY_CACHE_SIZE_MIN  (1024 * 1024)
 
 
 static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
@@ -19,14 +13,6 @@ static void *ngx_http_registry_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static char *ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_registry_set_switch(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
-static char *ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_registry_set_external_url(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
 static char *ngx_http_registry_account(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
 static ngx_int_t ngx_http_registry_init(ngx_conf_t *cf);
@@ -407,150 +393,13 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
 
 
 static char *
-ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_registry_loc_conf_t  *rlcf = conf;
-
-    size_t                         skip;
-    ngx_str_t                     *value;
-    ngx_url_t                      u;
-    ngx_http_core_loc_conf_t      *clcf;
-    ngx_http_registry_srv_conf_t  *rscf;
-
-    if (rlcf->upstream.upstream) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    skip = 0;
-
-    if (ngx_strncasecmp(value[1].data, (u_char *) "http://", 7) == 0) {
-        skip = 7;
-
-    } else if (ngx_strncasecmp(value[1].data, (u_char *) "https://", 8)
-               == 0)
-    {
-        skip = 8;
-        rlcf->ssl = 1;
-    }
-
-    if (skip == 0 || value[1].len == skip) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_pass\" wants \"http://\" or"
-                           " \"https://\" and the name of an upstream{} block"
-                           " or an address, not \"%V\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url.len = value[1].len - skip;
-    u.url.data = value[1].data + skip;
-    u.default_port = rlcf->ssl ? 443 : 80;
-    u.uri_part = 1;
-    u.no_resolve = 1;
-
-    rlcf->upstream.upstream = ngx_http_upstream_add(cf, &u, 0);
-    if (rlcf->upstream.upstream == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (u.uri.len > 1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_pass\" takes no path, but \"%V\" was"
-                           " given: the auth server tells it", &u.uri);
-        return NGX_CONF_ERROR;
-    }
-
-    rlcf->host.data = u.url.data;
-    rlcf->host.len = u.url.len - u.uri.len;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    clcf->handler = ngx_http_registry_handler;
-
-    rscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_registry_module);
-    rscf->registry = 1;
-
-    if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
-        clcf->auto_redirect = 1;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_registry_set_external_url(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
-{
-    ngx_http_registry_loc_conf_t  *rlcf = conf;
-
-    reg_str_t                          url;
-    ngx_str_t                         *value;
-    ngx_http_compile_complex_value_t   ccv;
-
-    if (rlcf->external_url != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    rlcf->external_url = ngx_pcalloc(cf->pool,
-                                     sizeof(ngx_http_complex_value_t));
-    if (rlcf->external_url == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = rlcf->external_url;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    url.len = value[1].len;
-    url.data = value[1].data;
-
-    if (rlcf->external_url->lengths == NULL && !reg_url_valid(&url)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_external_url\" is the URL that clients"
-                           " use, up to the slash of \"/v2/\", for example"
-                           " \"https://registry.example.com\", not \"%V\"",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
 ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_http_registry_loc_conf_t  *prev = parent;
     ngx_http_registry_loc_conf_t  *conf = child;
 
     ngx_str_t                      zone = ngx_string("registry_cache");
-    ngx_uint_t                     i;
     ngx_http_core_loc_conf_t      *clcf;
-
-    struct {
-        const char                *name;
-        ngx_str_t                 *value;
-        const char                *example;
-    } required[] = {
-        { "registry_auth_url", &conf->auth_url,
-          "http://rgw.example.com:7480/auth/v1.0" },
-        { "registry_auth_user", &conf->user, "account:user" },
-        { "registry_auth_key_file", &conf->key_file,
-          "/etc/nginx/registry.key" },
-        { "registry_container", &conf->container, "registry" }
-    };
 
     ngx_conf_merge_str_value(conf->auth_url, prev->auth_url, "");
     ngx_conf_merge_str_value(conf->user, prev->user, "");
@@ -619,54 +468,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         clcf->handler = ngx_http_registry_handler;
     }
 
-    for (i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
-
-        if (required[i].value->len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"registry_pass\" needs \"%s\" too, for"
-                               " example \"%s %s;\"", required[i].name,
-                               required[i].name, required[i].example);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (ngx_strlchr(conf->container.data,
-                    conf->container.data + conf->container.len, '/')
-        || conf->container.len > 255)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_container\" is a container's name of"
-                           " at most 255 bytes without \"/\", not \"%V\"",
-                           &conf->container);
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->part_size < NGX_HTTP_REGISTRY_PART_MIN
-        || conf->part_size > NGX_HTTP_REGISTRY_PART_MAX)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_part_size\" must be 1m to 5g: 5g is"
-                           " what RGW takes in one PUT");
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->upload_expires < 60) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_upload_expires\" must be 60 seconds or"
-                           " more: a push in progress would lose its parts");
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->upload_authorize && clcf->satisfy != NGX_HTTP_SATISFY_ANY) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"registry_upload_authorize\" changes nothing"
-                           " without \"satisfy any\"");
-    }
-
-    if (clcf->alias) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"alias\" has no meaning beside"
-                           " \"registry_pass\": remove it");
+    if (ngx_http_registry_conf_check(cf, conf, clcf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -705,106 +507,6 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return ngx_http_registry_account(cf, conf);
-}
-
-
-/* on, off, or a text with variables that is one of these for each request */
-
-static char *
-ngx_http_registry_set_switch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char  *p = conf;
-
-    ngx_str_t                          *value;
-    ngx_http_complex_value_t          **cv;
-    ngx_http_compile_complex_value_t    ccv;
-
-    cv = (ngx_http_complex_value_t **) (p + cmd->offset);
-
-    if (*cv != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_http_script_variables_count(&value[1]) == 0
-        && ngx_strcmp(value[1].data, "on") != 0
-        && ngx_strcmp(value[1].data, "off") != 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" must be \"on\", \"off\" or a variable,"
-                           " not \"%V\"", &cmd->name, &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    *cv = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (*cv == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = *cv;
-
-    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
-                                                          : NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_registry_loc_conf_t  *rlcf = conf;
-
-    u_char                        *p;
-    ssize_t                        size;
-    ngx_str_t                     *value, name, text;
-
-    if (rlcf->cache_zone != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-        rlcf->cache_zone = NULL;
-        return NGX_CONF_OK;
-    }
-
-    p = NULL;
-
-    if (ngx_strncmp(value[1].data, "zone=", 5) == 0) {
-        name.data = value[1].data + 5;
-        p = (u_char *) ngx_strchr(name.data, ':');
-    }
-
-    if (p == NULL || p == name.data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_cache\" wants \"off\" or"
-                           " \"zone=NAME:SIZE\", for example"
-                           " \"zone=registry:64m\", not \"%V\"",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    name.len = p - name.data;
-    text.data = p + 1;
-    text.len = value[1].data + value[1].len - text.data;
-
-    size = ngx_parse_size(&text);
-
-    if (size < (ssize_t) NGX_HTTP_REGISTRY_CACHE_SIZE_MIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_cache\" zone \"%V\" has to have 1m"
-                           " or more, not \"%V\"", &name, &text);
-        return NGX_CONF_ERROR;
-    }
-
-    rlcf->cache_zone = ngx_http_registry_cache_zone(cf, &name, size);
-
-    return rlcf->cache_zone ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

@@ -22,6 +22,10 @@
 #define NGX_HTTP_REGISTRY_VERSION  "0.1.0"
 
 
+/* RGW takes 5 GiB in one PUT; smaller parts than 1 MiB are many */
+#define NGX_HTTP_REGISTRY_PART_MIN  ((off_t) 1024 * 1024)
+#define NGX_HTTP_REGISTRY_PART_MAX  ((off_t) 5 * 1024 * 1024 * 1024)
+
 #define NGX_HTTP_REGISTRY_SLICE_MIN  (256 * 1024)
 
 
@@ -181,6 +185,18 @@ void ngx_http_registry_drive(ngx_http_request_t *r);
 void ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc);
 void *ngx_http_registry_alloc(void *ctx, size_t size);
 reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
+
+/* conf.c: setters; check() reads a location's values when they are merged */
+char *ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_registry_set_external_url(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_registry_set_switch(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_registry_conf_check(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
 
 /* ssl.c: for registry_pass with https */
 char *ngx_http_registry_ssl(ngx_conf_t *cf,
