@@ -65,6 +65,8 @@ for my $reference ('v1', $digest) {
     is($get->{content}, $bytes, 'its bytes');
 
     my %want = (
+        'cache-control' => $reference eq 'v1' ? 'no-cache'
+            : 'max-age=31536000',
         'content-length' => length $bytes,
         'content-type' => $oci,
         'docker-content-digest' => $digest,

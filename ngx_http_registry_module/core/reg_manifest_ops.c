@@ -195,6 +195,10 @@ answer_document(reg_flow_t *f, const reg_reply_t *reply)
     const reg_str_t *body = &reply->body;
 
     static const reg_str_t  bytes = reg_string("bytes");
+    static const reg_str_t  kept = reg_string("max-age=31536000");
+
+    /* a tag may move: a cache in between has to ask each time */
+    static const reg_str_t  asked = reg_string("no-cache");
 
     /* what is cached was checked before */
 
@@ -225,6 +229,12 @@ answer_document(reg_flow_t *f, const reg_reply_t *reply)
     }
 
     if (reg_preconditions(f, &doc->digest) == REG_ANSWER) {
+
+        if (f->answer.status == 304) {
+            reg_answer_header(f, "Cache-Control",
+                              f->route.by_digest ? kept : asked);
+        }
+
         return REG_ANSWER;
     }
 
@@ -234,6 +244,7 @@ answer_document(reg_flow_t *f, const reg_reply_t *reply)
     f->answer.length = (int64_t) body->len;
     reg_answer_digest(f, &doc->digest, 1);
     reg_answer_header(f, "Accept-Ranges", bytes);
+    reg_answer_header(f, "Cache-Control", f->route.by_digest ? kept : asked);
 
     return cut_range(f);
 }
