@@ -244,7 +244,6 @@ ngx_http_registry_conf_check(ngx_conf_t *cf,
     } required[] = {
         { "registry_auth_url", &conf->auth_url,
           "http://rgw.example.com:7480/auth/v1.0" },
-        { "registry_auth_user", &conf->user, "account:user" },
         { "registry_auth_key_file", &conf->key_file,
           "/etc/nginx/registry.key" },
         { "registry_container", &conf->container, "registry" }
@@ -263,7 +262,7 @@ ngx_http_registry_conf_check(ngx_conf_t *cf,
 
     if (ngx_strlchr(conf->container.data,
                     conf->container.data + conf->container.len, '/')
-        || conf->container.len > 255)
+        || conf->container.len > NGX_HTTP_REGISTRY_NAME_MAX)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"registry_container\" is a container's name of"

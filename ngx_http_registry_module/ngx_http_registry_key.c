@@ -162,14 +162,15 @@ static ngx_int_t
 ngx_http_registry_key_derive(ngx_http_registry_loc_conf_t *conf, u_char *key,
     size_t len)
 {
-    u_char    text[sizeof("registry upload state ") + 255], *p, *secret;
+    u_char    text[sizeof("registry upload state ")
+                   + 2 * NGX_HTTP_REGISTRY_NAME_MAX + 1], *p, *secret;
     unsigned  size;
 
     secret = conf->secrets + conf->nsecrets++ * REG_SESSION_SECRET;
 
     p = ngx_cpymem(text, "registry upload state ",
                    sizeof("registry upload state ") - 1);
-    p = ngx_cpymem(p, conf->container.data, conf->container.len);
+    p = ngx_cpymem(p, conf->root.data, conf->root.len);
 
     return HMAC(EVP_sha256(), key, (int) len, text, p - text, secret, &size)
            ? NGX_OK : NGX_ERROR;

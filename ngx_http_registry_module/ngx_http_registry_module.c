@@ -13,8 +13,6 @@ static void *ngx_http_registry_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static char *ngx_http_registry_account(ngx_conf_t *cf,
-    ngx_http_registry_loc_conf_t *conf);
 static ngx_int_t ngx_http_registry_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
 
@@ -50,6 +48,62 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, user),
       NULL },
 
+    { ngx_string("registry_auth_version"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, auth_version),
+      &ngx_http_registry_auth_versions },
+
+    { ngx_string("registry_auth_domain"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, keystone.domain),
+      NULL },
+
+    { ngx_string("registry_auth_project"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, keystone.project),
+      NULL },
+
+    { ngx_string("registry_auth_project_domain"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, keystone.project_domain),
+      NULL },
+
+    { ngx_string("registry_auth_application_credential"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, keystone.credential),
+      NULL },
+
+    { ngx_string("registry_auth_trust"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, keystone.trust),
+      NULL },
+
+    { ngx_string("registry_auth_region"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, keystone.region),
+      NULL },
+
+    { ngx_string("registry_auth_interface"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, keystone.interface),
+      NULL },
+
     { ngx_string("registry_auth_key_file"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
@@ -62,6 +116,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, container),
+      NULL },
+
+    { ngx_string("registry_prefix"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, prefix),
       NULL },
 
     { ngx_string("registry_external_url"),
@@ -352,7 +413,8 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->host, auth_url, user, key_file, container = { 0, NULL };
-     *     conf->secret_file = { 0, NULL };
+     *     conf->secret_file, prefix, root = { 0, NULL };
+     *     conf->keystone = { 0 };
      *     conf->account = NULL;
      *     conf->container_bit = 0;
      *     conf->secrets = NULL;
@@ -368,6 +430,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->upstream.pass_headers = NGX_CONF_UNSET_PTR;
     ngx_str_set(&conf->upstream.module, "registry");
 
+    conf->auth_version = NGX_CONF_UNSET_UINT;
     conf->external_url = NGX_CONF_UNSET_PTR;
     conf->redirect = NGX_CONF_UNSET_PTR;
     conf->redirect_expires = NGX_CONF_UNSET;
@@ -405,6 +468,25 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->user, prev->user, "");
     ngx_conf_merge_str_value(conf->key_file, prev->key_file, "");
     ngx_conf_merge_str_value(conf->container, prev->container, "");
+    ngx_conf_merge_str_value(conf->prefix, prev->prefix, "");
+
+    ngx_conf_merge_str_value(conf->keystone.domain, prev->keystone.domain, "");
+    ngx_conf_merge_str_value(conf->keystone.project, prev->keystone.project,
+                             "");
+    ngx_conf_merge_str_value(conf->keystone.project_domain,
+                             prev->keystone.project_domain, "");
+    ngx_conf_merge_str_value(conf->keystone.credential,
+                             prev->keystone.credential, "");
+    ngx_conf_merge_str_value(conf->keystone.trust, prev->keystone.trust, "");
+    ngx_conf_merge_str_value(conf->keystone.region, prev->keystone.region,
+                             "");
+    ngx_conf_merge_str_value(conf->keystone.interface,
+                             prev->keystone.interface, "public");
+
+    if (conf->auth_version == NGX_CONF_UNSET_UINT) {
+        conf->auth_version = prev->auth_version;
+    }
+
     ngx_conf_merge_str_value(conf->secret_file, prev->secret_file, "");
     ngx_conf_merge_ptr_value(conf->external_url, prev->external_url, NULL);
     ngx_conf_merge_ptr_value(conf->redirect, prev->redirect, NULL);
@@ -507,97 +589,6 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return ngx_http_registry_account(cf, conf);
-}
-
-
-static char *
-ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
-{
-    u_char                          *p;
-    ngx_str_t                        key;
-    ngx_uint_t                       i;
-    ngx_http_registry_account_t     *account, **accounts;
-    ngx_http_registry_main_conf_t   *rmcf;
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
-
-    if (ngx_strncasecmp(conf->auth_url.data, (u_char *) "http://", 7) != 0
-        && ngx_strncasecmp(conf->auth_url.data, (u_char *) "https://", 8)
-           != 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_auth_url\" must begin with \"http://\""
-                           " or \"https://\", not \"%V\"", &conf->auth_url);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_registry_key_read(cf, "registry_auth_key_file",
-                                   &conf->key_file, &key)
-        != NGX_OK
-        || ngx_http_registry_key_secrets(cf, conf, &key) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    conf->container_id.len = conf->auth_url.len + conf->user.len
-                             + conf->container.len + 2;
-    conf->container_id.data = ngx_pnalloc(cf->pool, conf->container_id.len);
-    if (conf->container_id.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    (void) ngx_sprintf(conf->container_id.data, "%V %V %V", &conf->auth_url,
-                       &conf->user, &conf->container);
-
-    if (rmcf->containers < 31) {
-        rmcf->containers++;
-    }
-
-    conf->container_bit = (ngx_uint_t) 1 << (rmcf->containers - 1);
-
-    accounts = rmcf->accounts.elts;
-
-    for (i = 0; i < rmcf->accounts.nelts; i++) {
-
-        account = accounts[i];
-
-        if (account->auth_url.len == conf->auth_url.len
-            && account->user.len == conf->user.len
-            && ngx_memcmp(account->auth_url.data, conf->auth_url.data,
-                          conf->auth_url.len) == 0
-            && ngx_memcmp(account->user.data, conf->user.data,
-                          conf->user.len) == 0)
-        {
-            conf->account = account;
-            return NGX_CONF_OK;
-        }
-    }
-
-    account = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_account_t));
-    accounts = ngx_array_push(&rmcf->accounts);
-    p = ngx_pnalloc(cf->pool, conf->auth_url.len + 1);
-
-    if (account == NULL || accounts == NULL || p == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_cpystrn(p, conf->auth_url.data, conf->auth_url.len + 1);
-
-    account->auth_url.data = p;
-    account->auth_url.len = conf->auth_url.len;
-    account->user = conf->user;
-    account->key = key;
-    account->trusted = conf->ssl_trusted;
-    account->insecure = !conf->ssl_verify;
-
-    *accounts = account;
-    conf->account = account;
-
-    if (ngx_http_registry_stat_zone(cf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_http_registry_token_zone(cf, account);
 }
 
 

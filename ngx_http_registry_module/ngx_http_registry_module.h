@@ -33,6 +33,9 @@
 #define NGX_HTTP_REGISTRY_PROMETHEUS  1
 #define NGX_HTTP_REGISTRY_JSON        2
 
+/* of a container, and of a prefix in it */
+#define NGX_HTTP_REGISTRY_NAME_MAX    255
+
 
 typedef struct {
     ngx_array_t                    accounts;    /* of account_t pointers */
@@ -52,9 +55,14 @@ typedef struct {
 
     ngx_str_t                      auth_url;
     ngx_str_t                      user;
+    ngx_uint_t                     auth_version;    /* unset: by the URL */
+    reg_keystone_t                 keystone;
     ngx_str_t                      key_file;
     ngx_str_t                      secret_file;
     ngx_str_t                      container;
+    ngx_str_t                      prefix;
+    ngx_str_t                      prefix_slash;    /* or empty */
+    ngx_str_t                      root;        /* container[/prefix] */
     ngx_http_complex_value_t      *external_url;
     ngx_http_complex_value_t      *redirect;    /* NULL: off */
     ngx_str_t                      redirect_key_file;
@@ -83,7 +91,7 @@ typedef struct {
     ngx_flag_t                     ssl_verify;
     ngx_uint_t                     ssl;         /* unsigned  ssl:1; */
 
-    ngx_str_t                      container_id;    /* account and name */
+    ngx_str_t                      container_id;    /* account and root */
     ngx_shm_zone_t                *cache_zone;      /* NULL: off */
     ngx_msec_t                     cache_valid;
     ngx_flag_t                     cache_use_stale;
@@ -197,6 +205,11 @@ char *ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_registry_conf_check(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
+
+/* account.c: for the end of merge_loc_conf */
+char *ngx_http_registry_account(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
+extern ngx_conf_enum_t  ngx_http_registry_auth_versions[];
 
 /* ssl.c: for registry_pass with https */
 char *ngx_http_registry_ssl(ngx_conf_t *cf,

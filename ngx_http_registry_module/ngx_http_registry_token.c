@@ -108,7 +108,7 @@ ngx_http_registry_token_zone(ngx_conf_t *cf,
     if (ngx_http_registry_token_fetch_path(account->auth_url.data,
                                          account->auth_url.len, &path)
         != NGX_OK
-        || ngx_http_registry_token_fetch_printable(&account->auth_url, '!')
+        || ngx_http_registry_token_printable(&account->auth_url, '!')
            != NGX_OK)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -117,20 +117,8 @@ ngx_http_registry_token_zone(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (account->user.len == 0
-        || ngx_http_registry_token_fetch_printable(&account->user, ' ')
-           != NGX_OK)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the auth user is empty or has control "
-                           "characters");
-        return NGX_CONF_ERROR;
-    }
-
     ngx_md5_init(&md5);
-    ngx_md5_update(&md5, account->auth_url.data, account->auth_url.len);
-    ngx_md5_update(&md5, "", 1);
-    ngx_md5_update(&md5, account->user.data, account->user.len);
+    ngx_md5_update(&md5, account->identity.data, account->identity.len);
     ngx_md5_final(hash, &md5);
 
     name.len = sizeof(NGX_HTTP_REGISTRY_TOKEN_ZONE) - 1 + 2 * sizeof(hash);

@@ -1,6 +1,6 @@
 
 /*
- * The Swift TempAuth v1 token of a storage account.
+ * The token of a storage account, by Swift's TempAuth v1 or Keystone v3.
  *
  * One token per account is kept in shared memory and used by all workers.
  * The worker that finds it absent or due fetches it, the others wait.
@@ -14,6 +14,8 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "core/reg_keystone.h"
+
 
 typedef struct ngx_http_registry_token_fetch_s
     ngx_http_registry_token_fetch_t;
@@ -21,8 +23,10 @@ typedef struct ngx_http_registry_token_fetch_s
 
 /* one per distinct storage account; configuration */
 typedef struct {
+    ngx_str_t                         identity;  /* all that tells it apart */
     ngx_str_t                         auth_url;  /* zero-terminated */
-    ngx_str_t                         user;
+    ngx_str_t                         user;      /* for v1, and for people */
+    reg_keystone_t                   *keystone;  /* NULL: TempAuth v1 */
     ngx_str_t                         key;       /* never logged */
     ngx_str_t                         trusted;   /* certificates; zero-t. */
     unsigned                          insecure:1;
@@ -77,6 +81,9 @@ void ngx_http_registry_token_refused(ngx_http_registry_account_t *account,
 /* a word for facts known of the account by all workers; zero after a reload */
 ngx_atomic_t *ngx_http_registry_token_flags(
     ngx_http_registry_account_t *account);
+
+/* NGX_OK: no byte below from, no DEL */
+ngx_int_t ngx_http_registry_token_printable(ngx_str_t *s, u_char from);
 
 
 #endif /* _NGX_HTTP_REGISTRY_TOKEN_H_INCLUDED_ */

@@ -1,7 +1,6 @@
 
 /*
- * One request for a token, by libcurl's multi interface on nginx's event
- * loop.  Used by ngx_http_registry_token.c alone.
+ * One request for a token.  Used by ngx_http_registry_token.c alone.
  */
 
 #ifndef _NGX_HTTP_REGISTRY_TOKEN_FETCH_H_INCLUDED_
@@ -42,9 +41,6 @@ void ngx_http_registry_token_fetch_end(ngx_http_registry_account_t *account);
 /* the path of a http or https URL; NGX_ERROR if it is another or has a user */
 ngx_int_t ngx_http_registry_token_fetch_path(u_char *url, size_t len,
     ngx_str_t *path);
-
-/* NGX_OK: no byte below from, no DEL */
-ngx_int_t ngx_http_registry_token_fetch_printable(ngx_str_t *s, u_char from);
 
 
 #endif /* _NGX_HTTP_REGISTRY_TOKEN_FETCH_H_INCLUDED_ */

@@ -29,7 +29,7 @@ for src in "$root"/t/fuzz/*.c; do
     dict=
 
     case $name in
-    json|manifest|listing|referrer) dict=-dict=$root/t/fuzz/json.dict ;;
+    json|manifest|listing|referrer|keystone) dict=-dict=$root/t/fuzz/json.dict ;;
     esac
 
     rm -rf "$found" && mkdir -p "$found" || exit 1
@@ -40,7 +40,8 @@ for src in "$root"/t/fuzz/*.c; do
            "$core/reg_json.c" "$core/reg_manifest.c" "$core/reg_media.c" \
            "$core/reg_referrer.c" "$core/reg_listing.c" \
            "$core/reg_route.c" "$core/reg_session.c" \
-           "$core/reg_path.c" "$core/reg_object.c" -lyajl -lcrypto >&2
+           "$core/reg_path.c" "$core/reg_object.c" \
+           "$core/reg_keystone.c" -lyajl -lcrypto >&2
     then
         echo "not ok $count - $name: does not compile"
         status=1

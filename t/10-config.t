@@ -632,3 +632,134 @@ RegistryNginx::location('', registry_redirect => 'https://rgw.example.com/swift/
 "registry_redirect" needs "registry_redirect_key_file"
 --- no_error_log
 [alert]
+=== TEST 70: Keystone without a domain
+--- config eval
+RegistryNginx::location('', registry_auth_url => 'http://127.0.0.1:5000/v3', registry_auth_user => 'demo', registry_auth_project => 'p')
+--- must_die
+--- error_log
+[emerg]
+a user by its name needs "registry_auth_domain"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 71: Keystone without a project
+--- config eval
+RegistryNginx::location('', registry_auth_url => 'http://127.0.0.1:5000/v3', registry_auth_user => 'demo', registry_auth_domain => 'd')
+--- must_die
+--- error_log
+[emerg]
+Keystone needs "registry_auth_project"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 72: Keystone without a user
+--- config eval
+RegistryNginx::location('', registry_auth_url => 'http://127.0.0.1:5000/v3', registry_auth_user => undef)
+--- must_die
+--- error_log
+[emerg]
+Keystone needs "registry_auth_user" or "registry_auth_application_credential"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 73: an application credential and a project
+--- config eval
+RegistryNginx::location('', registry_auth_url => 'http://127.0.0.1:5000/v3', registry_auth_application_credential => 'id=a', registry_auth_project => 'p')
+--- must_die
+--- error_log
+[emerg]
+an application credential has its project by itself
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 74: registry_auth_interface of no kind
+--- config eval
+RegistryNginx::location('', registry_auth_url => 'http://127.0.0.1:5000/v3', registry_auth_interface => 'outer')
+--- must_die
+--- error_log
+[emerg]
+"registry_auth_interface" is none of "public", "internal" and "admin"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 75: a Keystone directive and another auth server
+--- config eval
+RegistryNginx::location('', registry_auth_domain => 'd')
+--- must_die
+--- error_log
+[emerg]
+"registry_auth_domain" is for Keystone
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 76: registry_auth_version 2
+--- config eval
+RegistryNginx::location('', registry_auth_version => '2')
+--- must_die
+--- error_log
+[emerg]
+invalid value "2"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 77: registry_auth_version 1 with /v3
+--- config eval
+RegistryNginx::location('', registry_auth_url => 'http://127.0.0.1:5000/v3', registry_auth_version => '1', registry_auth_region => 'r')
+--- must_die
+--- error_log
+[emerg]
+"registry_auth_region" is for Keystone
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 78: registry_auth_project with control characters
+--- config eval
+RegistryNginx::location('', registry_auth_url => 'http://127.0.0.1:5000/v3', registry_auth_user => 'demo', registry_auth_domain => 'd', registry_auth_project => qq('a\tb'))
+--- must_die
+--- error_log
+[emerg]
+"registry_auth_project" has control characters
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 79: registry_prefix too long
+--- config eval
+RegistryNginx::location('', registry_prefix => 'x' x 256)
+--- must_die
+--- error_log
+[emerg]
+"registry_prefix" is longer than 255 bytes
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 80: registry_prefix twice
+--- config eval
+RegistryNginx::location('', registry_prefix => "a;\nregistry_prefix b")
+--- must_die
+--- error_log
+[emerg]
+"registry_prefix" directive is duplicate
+--- no_error_log
+-secret
+[alert]
+[crit]

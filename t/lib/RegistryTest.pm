@@ -44,7 +44,8 @@ my @tests;
 
 
 # RegistryTest->new(under_test => 'module' or 'docker-registry',
-#     container => NAME), both only if they differ from the test's own
+#     container => NAME), both only if they differ from the test's own;
+#     prefix => NAME for all objects
 
 sub new {
     my ($class, %o) = @_;
@@ -58,6 +59,7 @@ sub new {
         dir => $dir,
         user => 'foo',
         password => 'foo123',
+        prefix => $o{prefix},
         under_test => $o{under_test} // $ENV{REGISTRY_UNDER_TEST} // 'module',
         container => $o{container}
             // 'test-' . basename($0, '.t') . "-$$-" . time,
@@ -110,7 +112,8 @@ sub client {
 
 # start(rgw => 'HOST:PORT', workers => 2, auth => 1, key => 'secret key',
 #     directives => 'more of the location', server => 'more of the server',
-#     http => 'more of http'); "server" may be made by location()
+#     http => 'more of http', chunksize => bytes of registry:2's segments);
+#     "server" may be made by location()
 
 sub start {
     my ($self, %o) = @_;
@@ -573,6 +576,7 @@ sub _module_directives {
             registry_auth_user $ENV{RGW_USER};
             registry_auth_key_file $key;
             registry_container $self->{container};
+            @{[ $self->{prefix} ? "registry_prefix $self->{prefix};" : '' ]}
             registry_delete @{[ $o{delete} // 'on' ]};
             @{[ $o{directives} // '' ]}
 END
@@ -622,6 +626,8 @@ storage:
     username: $ENV{RGW_USER}
     password: $ENV{RGW_SECRET_KEY}
     container: $self->{container}
+@{[ $self->{prefix} ? "    prefix: $self->{prefix}" : '' ]}
+@{[ $o{chunksize} ? "    chunksize: $o{chunksize}" : '' ]}
 END
 
     $self->{registry} = RegistryTest::Process->start(

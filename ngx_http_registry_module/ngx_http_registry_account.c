@@ -1,0 +1,312 @@
+
+/*
+ * The account of the storage that a location's configuration means, and where
+ * in it the registry is.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+static ngx_uint_t ngx_http_registry_account_is_keystone(
+    ngx_http_registry_loc_conf_t *conf);
+static char *ngx_http_registry_account_values(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone);
+static ngx_int_t ngx_http_registry_account_root(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_str_t *identity);
+
+
+/* NGX_CONF_UNSET_UINT: by the URL, as registry:2 has it */
+
+ngx_conf_enum_t  ngx_http_registry_auth_versions[] = {
+    { ngx_string("1"), 1 },
+    { ngx_string("3"), 3 },
+    { ngx_null_string, 0 }
+};
+
+
+char *
+ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
+{
+    u_char                          *p;
+    ngx_str_t                        key, identity;
+    ngx_uint_t                       i, keystone;
+    reg_keystone_t                  *k;
+    ngx_http_registry_account_t     *account, **accounts;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
+
+    if (ngx_strncasecmp(conf->auth_url.data, (u_char *) "http://", 7) != 0
+        && ngx_strncasecmp(conf->auth_url.data, (u_char *) "https://", 8)
+           != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_auth_url\" must begin with \"http://\""
+                           " or \"https://\", not \"%V\"", &conf->auth_url);
+        return NGX_CONF_ERROR;
+    }
+
+    keystone = ngx_http_registry_account_is_keystone(conf);
+
+    if (ngx_http_registry_account_values(cf, conf, keystone) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_registry_key_read(cf, "registry_auth_key_file",
+                                   &conf->key_file, &key)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    k = &conf->keystone;
+
+    identity.len = conf->auth_url.len + conf->user.len + k->domain.len
+                   + k->project.len + k->project_domain.len
+                   + k->credential.len + k->trust.len + k->region.len
+                   + k->interface.len + 9;
+    identity.data = ngx_pnalloc(cf->pool, identity.len);
+
+    if (identity.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_sprintf(identity.data, "%V %V", &conf->auth_url, &conf->user);
+
+    if (keystone) {
+        p = ngx_sprintf(p, "%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s",
+                        k->domain.len, k->domain.data,
+                        k->project.len, k->project.data,
+                        k->project_domain.len, k->project_domain.data,
+                        k->credential.len, k->credential.data,
+                        k->trust.len, k->trust.data,
+                        k->region.len, k->region.data,
+                        k->interface.len, k->interface.data);
+    }
+
+    identity.len = p - identity.data;
+
+    if (ngx_http_registry_account_root(cf, conf, &identity) != NGX_OK
+        || ngx_http_registry_key_secrets(cf, conf, &key) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (rmcf->containers < 31) {
+        rmcf->containers++;
+    }
+
+    conf->container_bit = (ngx_uint_t) 1 << (rmcf->containers - 1);
+
+    accounts = rmcf->accounts.elts;
+
+    for (i = 0; i < rmcf->accounts.nelts; i++) {
+
+        account = accounts[i];
+
+        if (account->identity.len == identity.len
+            && ngx_memcmp(account->identity.data, identity.data, identity.len)
+               == 0)
+        {
+            conf->account = account;
+            return NGX_CONF_OK;
+        }
+    }
+
+    account = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_account_t));
+    accounts = ngx_array_push(&rmcf->accounts);
+    p = ngx_pnalloc(cf->pool, conf->auth_url.len + 1);
+
+    if (account == NULL || accounts == NULL || p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_cpystrn(p, conf->auth_url.data, conf->auth_url.len + 1);
+
+    account->identity = identity;
+    account->auth_url.data = p;
+    account->auth_url.len = conf->auth_url.len;
+    account->user = conf->user;
+    account->key = key;
+    account->trusted = conf->ssl_trusted;
+    account->insecure = !conf->ssl_verify;
+
+    if (keystone) {
+        account->keystone = k;
+
+        if (conf->user.len == 0) {
+            account->user.len = k->credential.len;
+            account->user.data = k->credential.data;
+        }
+    }
+
+    *accounts = account;
+    conf->account = account;
+
+    if (ngx_http_registry_stat_zone(cf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_registry_token_zone(cf, account);
+}
+
+
+/* "/v3" in the path */
+
+static ngx_uint_t
+ngx_http_registry_account_is_keystone(ngx_http_registry_loc_conf_t *conf)
+{
+    u_char  *p, *last;
+
+    if (conf->auth_version != NGX_CONF_UNSET_UINT) {
+        return conf->auth_version == 3;
+    }
+
+    last = conf->auth_url.data + conf->auth_url.len;
+
+    for (p = conf->auth_url.data + sizeof("https://") - 1;
+         p + 3 <= last;
+         p++)
+    {
+        if (p[0] == '/' && p[1] == 'v' && p[2] == '3'
+            && (p + 3 == last || p[3] == '/'))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static char *
+ngx_http_registry_account_values(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone)
+{
+    ngx_str_t        value;
+    ngx_uint_t       i;
+    const char      *why;
+    reg_keystone_t  *k;
+
+    k = &conf->keystone;
+
+    struct {
+        const char  *name;
+        reg_str_t   *value;
+    } values[] = {
+        { "registry_auth_user", &k->user },
+        { "registry_auth_domain", &k->domain },
+        { "registry_auth_project", &k->project },
+        { "registry_auth_project_domain", &k->project_domain },
+        { "registry_auth_application_credential", &k->credential },
+        { "registry_auth_trust", &k->trust },
+        { "registry_auth_region", &k->region }
+    };
+
+    k->user.len = conf->user.len;
+    k->user.data = conf->user.data;
+
+    for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+
+        value.len = values[i].value->len;
+        value.data = values[i].value->data;
+
+        if (ngx_http_registry_token_printable(&value, ' ') != NGX_OK) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%s\" has control characters",
+                               values[i].name);
+            return NGX_CONF_ERROR;
+        }
+
+        if (i > 0 && value.len && !keystone) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%s\" is for Keystone, but"
+                               " \"registry_auth_url\" \"%V\" is not: its"
+                               " URL ends with \"/v3\"", values[i].name,
+                               &conf->auth_url);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (keystone) {
+        why = reg_keystone_check(k);
+
+        if (why) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", why);
+            return NGX_CONF_ERROR;
+        }
+
+    } else if (conf->user.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_pass\" needs \"registry_auth_user\""
+                           " too, for example \"registry_auth_user"
+                           " account:user;\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* "container" or "container/prefix" */
+
+static ngx_int_t
+ngx_http_registry_account_root(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_str_t *identity)
+{
+    u_char     *p;
+    ngx_str_t  *prefix;
+
+    /* conf->prefix is merged into locations within: it is left as it is */
+
+    prefix = &conf->prefix_slash;
+    *prefix = conf->prefix;
+
+    /* as registry:2 does */
+
+    while (prefix->len && prefix->data[0] == '/') {
+        prefix->data++;
+        prefix->len--;
+    }
+
+    if (prefix->len > NGX_HTTP_REGISTRY_NAME_MAX
+        || ngx_http_registry_token_printable(prefix, ' ') != NGX_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_prefix\" is longer than %d bytes or"
+                           " has control characters",
+                           NGX_HTTP_REGISTRY_NAME_MAX);
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(cf->pool, identity->len + conf->container.len
+                              + prefix->len + 3);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->container_id.data = p;
+
+    p = ngx_cpymem(p, identity->data, identity->len);
+    *p++ = ' ';
+
+    conf->root.data = p;
+
+    p = ngx_cpymem(p, conf->container.data, conf->container.len);
+
+    if (prefix->len) {
+        *p++ = '/';
+        p = ngx_cpymem(p, prefix->data, prefix->len);
+    }
+
+    conf->root.len = p - conf->root.data;
+    conf->container_id.len = p - conf->container_id.data;
+
+    if (prefix->len) {
+        *p++ = '/';
+        prefix->data = p - prefix->len - 1;
+        prefix->len++;
+    }
+
+    return NGX_OK;
+}
