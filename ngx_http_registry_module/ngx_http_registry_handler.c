@@ -264,8 +264,10 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f->now = ngx_time();
     f->secret = rlcf->secrets;
     f->nsecrets = rlcf->nsecrets;
-    f->container.len = rlcf->container.len;
-    f->container.data = rlcf->container.data;
+    f->container.len = rlcf->root.len;
+    f->container.data = rlcf->root.data;
+    f->prefix.len = rlcf->prefix_slash.len;
+    f->prefix.data = rlcf->prefix_slash.data;
     f->part_size = rlcf->part_size;
     f->slice = rlcf->slice;
     f->upload_expires = rlcf->upload_expires;

@@ -116,6 +116,7 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     reg_str_t                      text, container;
     reg_buf_t                      out;
     ngx_buf_t                     *b;
+    ngx_str_t                     *root;
     reg_call_t                    *call;
     ngx_chain_t                   *cl, *body;
     ngx_http_upstream_t           *u;
@@ -141,9 +142,11 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     reg_buf_add(&out, rc->ctx->storage.data, rc->ctx->storage.len);
     reg_buf_char(&out, '/');
 
-    container.len = rlcf->container.len;
-    container.data = rlcf->container.data;
-    reg_buf_escape(&out, &container, 0);
+    root = call->on_container ? &rlcf->container : &rlcf->root;
+
+    container.len = root->len;
+    container.data = root->data;
+    reg_buf_escape(&out, &container, 1);
 
     if (!call->on_container) {
         reg_buf_char(&out, '/');

@@ -415,7 +415,7 @@ copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
 
     reg_buf_init(&b, f->arena, 256);
     reg_buf_char(&b, '/');
-    reg_buf_escape(&b, &f->container, 0);
+    reg_buf_escape(&b, &f->container, 1);
     reg_buf_char(&b, '/');
     reg_buf_escape(&b, &from, 1);
     source = reg_buf_str(&b);
@@ -548,22 +548,11 @@ static reg_todo_t
 judge_segments(reg_flow_t *f)
 {
     size_t          i;
-    const char     *why;
     reg_upload_t   *u = f->op;
     reg_listing_t   listing;
 
-    if (reg_store_failed(f, &f->calls[0])) {
+    if (reg_judge_list(f, &f->calls[0], &listing) != REG_NEXT) {
         return REG_ANSWER;
-    }
-
-    listing.n = 0;
-
-    if (f->calls[0].reply.body.len
-        && reg_listing_parse(f->arena, &f->calls[0].reply.body, &listing,
-                             &why) != REG_OK)
-    {
-        return reg_refuse(f, REG_E_UNAVAILABLE,
-                          "the storage sent a listing that is none");
     }
 
     for (i = 0; i < listing.n; i++) {
@@ -642,7 +631,7 @@ write_large(reg_flow_t *f)
     prefix = reg_path_segments(f->arena, &u->segments);
 
     reg_buf_init(&b, f->arena, 256);
-    reg_buf_escape(&b, &f->container, 0);
+    reg_buf_escape(&b, &f->container, 1);
     reg_buf_char(&b, '/');
     reg_buf_add_str(&b, &prefix);
     value = reg_buf_str(&b);

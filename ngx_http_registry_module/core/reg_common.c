@@ -196,6 +196,7 @@ reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
     reg_buf_text(&b, "format=json&limit=");
     reg_buf_number(&b, limit);
     reg_buf_text(&b, "&prefix=");
+    reg_buf_escape(&b, &f->prefix, 0);
     reg_buf_escape(&b, prefix, 0);
 
     if (*delimiter) {
@@ -208,11 +209,13 @@ reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
 
     if (from->len) {
         reg_buf_text(&b, "&marker=");
+        reg_buf_escape(&b, &f->prefix, 0);
         reg_buf_escape(&b, from, 0);
     }
 
     if (to->len) {
         reg_buf_text(&b, "&end_marker=");
+        reg_buf_escape(&b, &f->prefix, 0);
         reg_buf_escape(&b, to, 0);
     }
 
@@ -221,21 +224,54 @@ reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
 }
 
 
+/* names are without the prefix of all */
+
+reg_rc_t
+reg_call_listing(reg_flow_t *f, const reg_call_t *call,
+    reg_listing_t *listing)
+{
+    size_t       i;
+    reg_str_t   *name;
+    const char  *why;
+
+    listing->n = 0;
+
+    if (call->reply.body.len
+        && reg_listing_parse(f->arena, &call->reply.body, listing, &why)
+           != REG_OK)
+    {
+        return REG_BAD;
+    }
+
+    for (i = 0; i < listing->n; i++) {
+
+        name = &listing->entries[i].name;
+
+        if (name->len < f->prefix.len
+            || (f->prefix.len
+                && memcmp(name->data, f->prefix.data, f->prefix.len) != 0))
+        {
+            return REG_BAD;
+        }
+
+        name->data += f->prefix.len;
+        name->len -= f->prefix.len;
+    }
+
+    return REG_OK;
+}
+
+
 reg_todo_t
 reg_judge_list(reg_flow_t *f, const reg_call_t *call, reg_listing_t *listing)
 {
-    const char  *why;
-
     listing->n = 0;
 
     if (reg_store_failed(f, call)) {
         return REG_ANSWER;
     }
 
-    if (call->reply.body.len
-        && reg_listing_parse(f->arena, &call->reply.body, listing, &why)
-           != REG_OK)
-    {
+    if (reg_call_listing(f, call, listing) != REG_OK) {
         return reg_refuse(f, REG_E_UNAVAILABLE,
                           "the storage sent a listing that is none");
     }

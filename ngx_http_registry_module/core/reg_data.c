@@ -70,30 +70,27 @@ reg_data_judge_head(reg_flow_t *f, reg_data_t *data, const reg_call_t *call)
 }
 
 
-/* 0: they are in another container, which is RGW's affair alone */
+/* 0: they are outside of all that is ours, which is RGW's affair alone */
 
 static int
 find_segments(reg_flow_t *f, reg_data_t *data, const reg_str_t *manifest)
 {
-    reg_str_t             container, prefix;
-    const unsigned char  *slash;
+    size_t     len;
+    reg_str_t  prefix;
 
-    slash = memchr(manifest->data, '/', manifest->len);
-    if (slash == NULL) {
-        return 0;
-    }
+    prefix = *manifest;
+    len = f->container.len;
 
-    container.data = manifest->data;
-    container.len = (size_t) (slash - manifest->data);
-    prefix.data = manifest->data + container.len + 1;
-    prefix.len = manifest->len - container.len - 1;
-
-    unescape(&container);
     unescape(&prefix);
 
-    if (!reg_str_equal(&container, &f->container)) {
+    if (prefix.len <= len || prefix.data[len] != '/'
+        || memcmp(prefix.data, f->container.data, len) != 0)
+    {
         return 0;
     }
+
+    prefix.data += len + 1;
+    prefix.len -= len + 1;
 
     data->segments = prefix;
     data->by_offset = (reg_str_starts(&prefix, REG_PATH_SEGMENTS) != 0);
@@ -157,19 +154,13 @@ reg_data_state_t
 reg_data_judge_list(reg_flow_t *f, reg_data_t *data, const reg_call_t *call)
 {
     size_t          i;
-    const char     *why;
     reg_listing_t   listing;
 
     if (reg_store_failed(f, call)) {
         return REG_DATA_FAILED;
     }
 
-    listing.n = 0;
-
-    if (call->reply.body.len
-        && reg_listing_parse(f->arena, &call->reply.body, &listing, &why)
-           != REG_OK)
-    {
+    if (reg_call_listing(f, call, &listing) != REG_OK) {
         reg_refuse(f, REG_E_UNAVAILABLE,
                    "the storage sent a listing that is none");
         return REG_DATA_FAILED;

@@ -168,7 +168,8 @@ struct reg_flow_s {
 
     const unsigned char *secret;        /* the first one signs, all verify */
     unsigned            nsecrets;
-    reg_str_t           container;
+    reg_str_t           container;      /* and "/prefix", if there is one */
+    reg_str_t           prefix;         /* "prefix/": before all names */
     reg_str_t           external_url;   /* before each Location; or empty */
     int64_t             part_size;      /* the largest single PUT */
     int64_t             upload_expires; /* seconds */

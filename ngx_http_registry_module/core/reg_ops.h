@@ -60,7 +60,11 @@ void reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
     const reg_str_t *from, const reg_str_t *to, const char *delimiter,
     int limit);
 
-/* the listing in a reply, or an answer why there is none */
+/* the listing in a reply; REG_BAD: it is none, or not of the prefix of all */
+reg_rc_t reg_call_listing(reg_flow_t *f, const reg_call_t *call,
+    reg_listing_t *listing);
+
+/* the same, or an answer why there is none */
 reg_todo_t reg_judge_list(reg_flow_t *f, const reg_call_t *call,
     reg_listing_t *listing);
 

@@ -75,23 +75,11 @@ static reg_todo_t
 take_page(reg_flow_t *f)
 {
     size_t          i;
-    const char     *why;
-    reg_call_t     *call = &f->calls[0];
     reg_upload_t   *u = f->op;
     reg_listing_t   listing;
 
-    if (reg_store_failed(f, call)) {
+    if (reg_judge_list(f, &f->calls[0], &listing) != REG_NEXT) {
         return REG_ANSWER;
-    }
-
-    listing.n = 0;
-
-    if (call->reply.body.len
-        && reg_listing_parse(f->arena, &call->reply.body, &listing, &why)
-           != REG_OK)
-    {
-        return reg_refuse(f, REG_E_UNAVAILABLE,
-                          "the storage sent a listing that is none");
     }
 
     for (i = 0; i < listing.n; i++) {

@@ -66,7 +66,7 @@ reg_tempurl(reg_arena_t *arena, const reg_str_t *base,
     reg_buf_init(&url, arena, 512);
     reg_buf_add_str(&url, base);
     reg_buf_char(&url, '/');
-    reg_buf_escape(&url, container, 0);
+    reg_buf_escape(&url, container, 1);
     reg_buf_char(&url, '/');
     reg_buf_escape(&url, object, 1);
     reg_buf_text(&url, "?temp_url_sig=");

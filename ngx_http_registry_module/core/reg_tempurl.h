@@ -12,7 +12,8 @@
 
 /*
  * "base" is the storage's URL without a slash at its end, whose path is signed
- * too: https://rgw.example.com/swift/v1.  HMAC-SHA1 with the account's key,
+ * too: https://rgw.example.com/swift/v1; "container" may have a prefix behind
+ * it.  HMAC-SHA1 with the account's key,
  * which is all that RGW takes.  "expires" is in Unix seconds.  Null data: out
  * of memory, or a base without a host.
  */
