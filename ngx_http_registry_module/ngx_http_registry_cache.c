@@ -13,6 +13,10 @@
 /* counters of changes: two objects may share one, which costs a miss */
 #define NGX_HTTP_REGISTRY_CACHE_CHANGES  4096
 
+/* calls under way; two that share a place are both made */
+#define NGX_HTTP_REGISTRY_CACHE_CLAIMS   1024
+#define NGX_HTTP_REGISTRY_CACHE_CLAIMED  2000
+
 /* entries given up for one new one */
 #define NGX_HTTP_REGISTRY_CACHE_EVICT    64
 
@@ -38,11 +42,21 @@ typedef struct {
 
 
 typedef struct {
+    u_char               key[NGX_HTTP_REGISTRY_CACHE_KEY];
+    ngx_atomic_uint_t    changes;
+    ngx_pid_t            pid;           /* 0: free */
+    ngx_msec_t           expires;
+} ngx_http_registry_cache_claim_t;
+
+
+typedef struct {
     ngx_uint_t           magic;
     ngx_rbtree_t         rbtree;
     ngx_rbtree_node_t    sentinel;
     ngx_queue_t          queue;         /* the head was used last */
     ngx_atomic_t         changes[NGX_HTTP_REGISTRY_CACHE_CHANGES];
+
+    ngx_http_registry_cache_claim_t  claims[NGX_HTTP_REGISTRY_CACHE_CLAIMS];
 } ngx_http_registry_cache_shared_t;
 
 
@@ -436,6 +450,106 @@ ngx_http_registry_cache_store(ngx_shm_zone_t *zone,
 done:
 
     ngx_shmtx_unlock(&cache->slab->mutex);
+}
+
+
+static ngx_http_registry_cache_claim_t *
+ngx_http_registry_cache_claim_of(ngx_http_registry_cache_t *cache,
+    ngx_http_registry_cache_key_t *key)
+{
+    ngx_rbtree_key_t  hash;
+
+    hash = ngx_http_registry_cache_hash(key->data);
+
+    return &cache->shared->claims[hash % NGX_HTTP_REGISTRY_CACHE_CLAIMS];
+}
+
+
+/* under the mutex: the claim is held, for this key as it is now */
+
+static ngx_uint_t
+ngx_http_registry_cache_held(ngx_http_registry_cache_claim_t *claim,
+    ngx_http_registry_cache_key_t *key)
+{
+    return claim->pid
+           && (ngx_msec_int_t) (claim->expires - ngx_current_msec) > 0
+           && claim->changes == key->changes
+           && ngx_memcmp(claim->key, key->data, sizeof(claim->key)) == 0;
+}
+
+
+ngx_int_t
+ngx_http_registry_cache_claim(ngx_shm_zone_t *zone,
+    ngx_http_registry_cache_key_t *key)
+{
+    ngx_int_t                         rc;
+    ngx_http_registry_cache_t        *cache = zone->data;
+    ngx_http_registry_cache_claim_t  *claim;
+
+    claim = ngx_http_registry_cache_claim_of(cache, key);
+
+    ngx_shmtx_lock(&cache->slab->mutex);
+
+    if (ngx_http_registry_cache_held(claim, key)) {
+        rc = (claim->pid == ngx_pid) ? NGX_DECLINED : NGX_BUSY;
+
+    } else if (claim->pid
+               && (ngx_msec_int_t) (claim->expires - ngx_current_msec) > 0)
+    {
+        rc = NGX_DECLINED;
+
+    } else {
+        ngx_memcpy(claim->key, key->data, sizeof(claim->key));
+        claim->changes = key->changes;
+        claim->pid = ngx_pid;
+        claim->expires = ngx_current_msec + NGX_HTTP_REGISTRY_CACHE_CLAIMED;
+        rc = NGX_OK;
+    }
+
+    ngx_shmtx_unlock(&cache->slab->mutex);
+
+    return rc;
+}
+
+
+void
+ngx_http_registry_cache_release(ngx_shm_zone_t *zone,
+    ngx_http_registry_cache_key_t *key)
+{
+    ngx_http_registry_cache_t        *cache = zone->data;
+    ngx_http_registry_cache_claim_t  *claim;
+
+    claim = ngx_http_registry_cache_claim_of(cache, key);
+
+    ngx_shmtx_lock(&cache->slab->mutex);
+
+    if (claim->pid == ngx_pid
+        && ngx_memcmp(claim->key, key->data, sizeof(claim->key)) == 0)
+    {
+        claim->pid = 0;
+    }
+
+    ngx_shmtx_unlock(&cache->slab->mutex);
+}
+
+
+ngx_uint_t
+ngx_http_registry_cache_claimed(ngx_shm_zone_t *zone,
+    ngx_http_registry_cache_key_t *key)
+{
+    ngx_uint_t                        held;
+    ngx_http_registry_cache_t        *cache = zone->data;
+    ngx_http_registry_cache_claim_t  *claim;
+
+    claim = ngx_http_registry_cache_claim_of(cache, key);
+
+    ngx_shmtx_lock(&cache->slab->mutex);
+
+    held = ngx_http_registry_cache_held(claim, key) && claim->pid != ngx_pid;
+
+    ngx_shmtx_unlock(&cache->slab->mutex);
+
+    return held;
 }
 
 

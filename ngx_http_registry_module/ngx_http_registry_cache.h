@@ -60,6 +60,20 @@ void ngx_http_registry_cache_store(ngx_shm_zone_t *zone,
     ngx_http_registry_cache_key_t *key, const reg_reply_t *reply,
     ngx_msec_t valid);
 
+/*
+ * Who asks the storage, so that the other workers need not.  NGX_OK: the
+ * caller, until release(); NGX_BUSY: another worker; NGX_DECLINED: it is not
+ * known, ask.  A claim ends by itself after two seconds.
+ */
+ngx_int_t ngx_http_registry_cache_claim(ngx_shm_zone_t *zone,
+    ngx_http_registry_cache_key_t *key);
+void ngx_http_registry_cache_release(ngx_shm_zone_t *zone,
+    ngx_http_registry_cache_key_t *key);
+
+/* 1 while another worker asks for just this */
+ngx_uint_t ngx_http_registry_cache_claimed(ngx_shm_zone_t *zone,
+    ngx_http_registry_cache_key_t *key);
+
 /* the object is changed, or may be: what is known of it is forgotten */
 void ngx_http_registry_cache_purge(ngx_shm_zone_t *zone,
     ngx_str_t *container, const reg_str_t *object);

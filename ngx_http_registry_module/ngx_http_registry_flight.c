@@ -1,14 +1,19 @@
 /*
  * Calls that need not be made: the reply is in the cache, or another request
- * of this worker has just asked for the same.  Whoever asks first makes the
- * call, the others wait for its reply; when its client leaves, the next one
- * makes it.
+ * has just asked for the same.  Whoever asks first makes the call, the others
+ * wait for its reply; when its client leaves, the next one makes it.
+ *
+ * Waiters of the caller's worker are handed the reply.  Those of other workers
+ * look for it in the cache, every few milliseconds.
  */
 
 #include "ngx_http_registry_module.h"
 
 
 #define NGX_HTTP_REGISTRY_FLIGHTS  256
+
+/* milliseconds */
+#define NGX_HTTP_REGISTRY_FLIGHT_POLL  3
 
 
 typedef struct {
@@ -25,17 +30,26 @@ struct ngx_http_registry_flight_s {
     ngx_queue_t                    queue;   /* of those with a like key */
     ngx_queue_t                    waiters;
     ngx_http_registry_cache_key_t  key;
+    ngx_shm_zone_t                *zone;
+
+    /* another worker makes the call */
+    ngx_queue_t                    distant;
+
     unsigned                       ended:1;
+    unsigned                       claimed:1;
 };
 
 
 static void ngx_http_registry_waiter_wake(ngx_event_t *ev);
 static void ngx_http_registry_waiter_cleanup(void *data);
 static void ngx_http_registry_flight_cleanup(void *data);
+static void ngx_http_registry_flight_poll(ngx_event_t *ev);
 
 
 /* of this worker */
 static ngx_queue_t  ngx_http_registry_flights[NGX_HTTP_REGISTRY_FLIGHTS];
+static ngx_queue_t  ngx_http_registry_distant;
+static ngx_event_t  ngx_http_registry_flight_timer;
 
 
 static ngx_queue_t *
@@ -167,12 +181,117 @@ ngx_http_registry_flight_find(ngx_http_registry_cache_key_t *key)
 }
 
 
+static ngx_int_t
+ngx_http_registry_flight_own(ngx_http_request_t *r,
+    ngx_http_registry_cache_key_t *key, ngx_uint_t claimed,
+    ngx_http_registry_flight_t **own)
+{
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_registry_flight_t    *flight;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_flight_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    flight = cln->data;
+    ngx_memzero(flight, sizeof(ngx_http_registry_flight_t));
+
+    flight->key = *key;
+    flight->zone = rlcf->cache_zone;
+    flight->claimed = claimed;
+    ngx_queue_init(&flight->waiters);
+    ngx_queue_insert_tail(ngx_http_registry_flight_bucket(key),
+                          &flight->queue);
+
+    cln->handler = ngx_http_registry_flight_cleanup;
+    *own = flight;
+
+    return NGX_DECLINED;
+}
+
+
+/* it outlives each of those who wait: it is nobody's */
+
+static ngx_http_registry_flight_t *
+ngx_http_registry_flight_distant(ngx_http_request_t *r,
+    ngx_http_registry_cache_key_t *key)
+{
+    ngx_event_t                   *timer = &ngx_http_registry_flight_timer;
+    ngx_http_registry_flight_t    *flight;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    flight = ngx_calloc(sizeof(ngx_http_registry_flight_t),
+                        r->connection->log);
+    if (flight == NULL) {
+        return NULL;
+    }
+
+    flight->key = *key;
+    flight->zone = rlcf->cache_zone;
+    ngx_queue_init(&flight->waiters);
+    ngx_queue_insert_tail(ngx_http_registry_flight_bucket(key),
+                          &flight->queue);
+
+    if (timer->handler == NULL) {
+        ngx_queue_init(&ngx_http_registry_distant);
+        timer->handler = ngx_http_registry_flight_poll;
+        timer->data = timer;
+        timer->log = ngx_cycle->log;
+    }
+
+    ngx_queue_insert_tail(&ngx_http_registry_distant, &flight->distant);
+
+    if (!timer->timer_set) {
+        ngx_add_timer(timer, NGX_HTTP_REGISTRY_FLIGHT_POLL);
+    }
+
+    return flight;
+}
+
+
+static ngx_int_t
+ngx_http_registry_flight_wait(ngx_http_request_t *r, reg_call_t *call,
+    ngx_http_registry_flight_t *flight)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_registry_waiter_t  *w;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_waiter_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    w = cln->data;
+    ngx_memzero(w, sizeof(ngx_http_registry_waiter_t));
+
+    w->request = r;
+    w->call = call;
+    w->event.handler = ngx_http_registry_waiter_wake;
+    w->event.data = w;
+    w->event.log = r->connection->log;
+    w->queued = 1;
+
+    ngx_queue_insert_tail(&flight->waiters, &w->queue);
+
+    cln->handler = ngx_http_registry_waiter_cleanup;
+
+    ngx_http_registry_outcome(call, NGX_HTTP_REGISTRY_SHARED);
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t **own)
 {
-    ngx_pool_cleanup_t             *cln;
-    ngx_http_registry_waiter_t     *w;
+    ngx_int_t                       rc;
     ngx_http_registry_flight_t     *flight;
     ngx_http_registry_loc_conf_t   *rlcf;
     ngx_http_registry_cache_key_t   key;
@@ -190,52 +309,26 @@ ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
 
     flight = ngx_http_registry_flight_find(&key);
 
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
+    if (flight) {
+        return ngx_http_registry_flight_wait(r, call, flight);
     }
 
-    if (flight == NULL) {
-        flight = ngx_palloc(r->pool, sizeof(ngx_http_registry_flight_t));
-        if (flight == NULL) {
-            return NGX_ERROR;
-        }
+    /* what is not kept cannot be found by the other workers */
 
-        flight->key = key;
-        flight->ended = 0;
-        ngx_queue_init(&flight->waiters);
-        ngx_queue_insert_tail(ngx_http_registry_flight_bucket(&key),
-                              &flight->queue);
+    rc = (call->cache == REG_CACHE_DATA || rlcf->cache_valid)
+         ? ngx_http_registry_cache_claim(rlcf->cache_zone, &key)
+         : NGX_DECLINED;
 
-        cln->handler = ngx_http_registry_flight_cleanup;
-        cln->data = flight;
-        *own = flight;
+    if (rc == NGX_BUSY) {
+        flight = ngx_http_registry_flight_distant(r, &key);
 
-        ngx_http_registry_outcome(call, NGX_HTTP_REGISTRY_MISS);
-
-        return NGX_DECLINED;
+        return flight ? ngx_http_registry_flight_wait(r, call, flight)
+                      : NGX_ERROR;
     }
 
-    w = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_waiter_t));
-    if (w == NULL) {
-        return NGX_ERROR;
-    }
+    ngx_http_registry_outcome(call, NGX_HTTP_REGISTRY_MISS);
 
-    w->request = r;
-    w->call = call;
-    w->event.handler = ngx_http_registry_waiter_wake;
-    w->event.data = w;
-    w->event.log = r->connection->log;
-    w->queued = 1;
-
-    ngx_queue_insert_tail(&flight->waiters, &w->queue);
-
-    cln->handler = ngx_http_registry_waiter_cleanup;
-    cln->data = w;
-
-    ngx_http_registry_outcome(call, NGX_HTTP_REGISTRY_SHARED);
-
-    return NGX_OK;
+    return ngx_http_registry_flight_own(r, &key, rc == NGX_OK, own);
 }
 
 
@@ -245,6 +338,18 @@ ngx_http_registry_flight_unlink(ngx_http_registry_flight_t *flight)
     if (!flight->ended) {
         flight->ended = 1;
         ngx_queue_remove(&flight->queue);
+    }
+}
+
+
+/* after the reply is kept, where other workers look for it */
+
+static void
+ngx_http_registry_flight_release(ngx_http_registry_flight_t *flight)
+{
+    if (flight->claimed) {
+        flight->claimed = 0;
+        ngx_http_registry_cache_release(flight->zone, &flight->key);
     }
 }
 
@@ -281,6 +386,8 @@ ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
         ngx_http_registry_cache_store(rlcf->cache_zone, &flight->key, reply,
                                       rlcf->cache_valid);
     }
+
+    ngx_http_registry_flight_release(flight);
 
     while (!ngx_queue_empty(&flight->waiters)) {
 
@@ -334,17 +441,13 @@ ngx_http_registry_waiter_cleanup(void *data)
 }
 
 
-/* the request is gone before its reply came: each waiter asks anew */
+/* each waiter asks anew: the first of them makes the call */
 
 static void
-ngx_http_registry_flight_cleanup(void *data)
+ngx_http_registry_flight_again(ngx_http_registry_flight_t *flight)
 {
-    ngx_http_registry_flight_t  *flight = data;
-
     ngx_queue_t                 *q;
     ngx_http_registry_waiter_t  *w;
-
-    ngx_http_registry_flight_unlink(flight);
 
     while (!ngx_queue_empty(&flight->waiters)) {
 
@@ -356,6 +459,85 @@ ngx_http_registry_flight_cleanup(void *data)
         w->again = 1;
 
         ngx_post_event(&w->event, &ngx_posted_events);
+    }
+}
+
+
+/* the request is gone before its reply came */
+
+static void
+ngx_http_registry_flight_cleanup(void *data)
+{
+    ngx_http_registry_flight_t  *flight = data;
+
+    ngx_http_registry_flight_unlink(flight);
+    ngx_http_registry_flight_release(flight);
+    ngx_http_registry_flight_again(flight);
+}
+
+
+/* 1 when nobody waits any more */
+
+static ngx_uint_t
+ngx_http_registry_flight_look(ngx_http_registry_flight_t *flight)
+{
+    ngx_queue_t                 *q;
+    ngx_http_registry_waiter_t  *w;
+
+    while (!ngx_queue_empty(&flight->waiters)) {
+
+        q = ngx_queue_head(&flight->waiters);
+        w = ngx_queue_data(q, ngx_http_registry_waiter_t, queue);
+
+        if (ngx_http_registry_cache_fetch(flight->zone, &flight->key,
+                                          &w->call->reply, w->request->pool)
+            != NGX_OK)
+        {
+            ngx_memzero(&w->call->reply, sizeof(reg_reply_t));
+            w->call->reply.length = -1;
+
+            if (ngx_http_registry_cache_claimed(flight->zone, &flight->key)) {
+                return 0;
+            }
+
+            /* it failed, or was overtaken by a change */
+
+            ngx_http_registry_flight_unlink(flight);
+            ngx_http_registry_flight_again(flight);
+            return 1;
+        }
+
+        ngx_queue_remove(q);
+        w->queued = 0;
+        ngx_post_event(&w->event, &ngx_posted_events);
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_http_registry_flight_poll(ngx_event_t *ev)
+{
+    ngx_queue_t                 *q, *next, *all;
+    ngx_http_registry_flight_t  *flight;
+
+    all = &ngx_http_registry_distant;
+
+    for (q = ngx_queue_head(all); q != ngx_queue_sentinel(all); q = next) {
+
+        next = ngx_queue_next(q);
+        flight = ngx_queue_data(q, ngx_http_registry_flight_t, distant);
+
+        if (ngx_http_registry_flight_look(flight)) {
+            ngx_queue_remove(q);
+            ngx_http_registry_flight_unlink(flight);
+            ngx_free(flight);
+        }
+    }
+
+    if (!ngx_queue_empty(all)) {
+        ngx_add_timer(ev, NGX_HTTP_REGISTRY_FLIGHT_POLL);
     }
 }
 

@@ -124,7 +124,7 @@ is(get('hurt/repo/manifests/v1'), $sound, 'nor kept');
 
 push_tag('many/wait', 'v1');
 $t->stop;
-$t->start(rgw => $relay->address, workers => 1,
+$t->start(rgw => $relay->address, workers => 4, auth => 0,
     directives => 'registry_cache_valid 1h;');
 is($t->client->request('GET', '/v2/_catalog')->{status}, 200, 'awake');
 
@@ -135,7 +135,7 @@ is(cost(sub {
     my $out = $t->run('curl', '-sZ', '--parallel-immediate',
         '--parallel-max', 50, '-u', $t->login,
         map { ('-o', "$t->{dir}/tmp/many.$_", $url) } 1 .. 50);
-}), 'GET GET GET', 'the calls of one for 50 clients');
+}), 'GET GET GET', 'the calls of one for 50 clients of four workers');
 $relay->slow(0);
 
 my %got;
