@@ -125,6 +125,15 @@ ngx_http_registry_token(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
+    /* a write that has begun is not given up */
+
+    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+        && !ngx_http_registry_healthy(rlcf->health))
+    {
+        ngx_str_set(&ctx->last_error, "its health check has failed");
+        return NGX_ERROR;
+    }
+
     ctx->wait.handler = ngx_http_registry_token_ready;
     ctx->wait.data = r;
 

@@ -8,6 +8,13 @@
 #define NGX_HTTP_REGISTRY_CACHE_SIZE_MIN  (1024 * 1024)
 
 
+/* milliseconds */
+#define NGX_HTTP_REGISTRY_HEALTH_INTERVAL  10000
+#define NGX_HTTP_REGISTRY_HEALTH_MIN       100
+
+#define NGX_HTTP_REGISTRY_HEALTH_THRESHOLD  3
+
+
 char *
 ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -297,6 +304,74 @@ ngx_http_registry_conf_check(ngx_conf_t *cf,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"alias\" has no meaning beside"
                            " \"registry_pass\": remove it");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_registry_set_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t                     *value, s;
+    ngx_int_t                      n;
+    ngx_uint_t                     i;
+
+    if (rlcf->health_interval != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    rlcf->health_interval = NGX_HTTP_REGISTRY_HEALTH_INTERVAL;
+    rlcf->health_threshold = NGX_HTTP_REGISTRY_HEALTH_THRESHOLD;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->health_interval = 0;
+        return NGX_CONF_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "interval=", 9) == 0) {
+            s.data = value[i].data + 9;
+            s.len = value[i].len - 9;
+            n = ngx_parse_time(&s, 0);
+
+            if (n == NGX_ERROR || n < NGX_HTTP_REGISTRY_HEALTH_MIN) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"registry_health\" wants an interval of"
+                                   " 100ms or more, not \"%V\"", &s);
+                return NGX_CONF_ERROR;
+            }
+
+            rlcf->health_interval = n;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "threshold=", 10) == 0) {
+            s.data = value[i].data + 10;
+            s.len = value[i].len - 10;
+            n = ngx_atoi(s.data, s.len);
+
+            if (n == NGX_ERROR || n < 1) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"registry_health\" wants a threshold of"
+                                   " 1 or more, not \"%V\"", &s);
+                return NGX_CONF_ERROR;
+            }
+
+            rlcf->health_threshold = n;
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_health\" wants \"off\", or"
+                           " \"interval=TIME\" and \"threshold=NUMBER\", not"
+                           " \"%V\"", &value[i]);
         return NGX_CONF_ERROR;
     }
 

@@ -16,6 +16,8 @@
 
 static ngx_int_t ngx_http_registry_curl_options(ngx_http_registry_curl_t *curl,
     CURL *easy);
+static struct curl_slist *ngx_http_registry_curl_connect(
+    ngx_str_t *address);
 static void ngx_http_registry_curl_drive(ngx_http_registry_curl_t *curl,
     curl_socket_t s, int mask);
 static void ngx_http_registry_curl_complete(ngx_http_registry_curl_t *curl,
@@ -143,6 +145,27 @@ ngx_http_registry_curl_start(ngx_http_registry_curl_t *curl)
 }
 
 
+/* the URL's host and port, whatever they are, are to be had there */
+
+static struct curl_slist *
+ngx_http_registry_curl_connect(ngx_str_t *address)
+{
+    u_char             *text;
+    struct curl_slist  *list;
+
+    text = ngx_alloc(sizeof("::") + address->len, ngx_cycle->log);
+    if (text == NULL) {
+        return NULL;
+    }
+
+    ngx_sprintf(text, "::%V%Z", address);
+    list = curl_slist_append(NULL, (char *) text);
+    ngx_free(text);
+
+    return list;
+}
+
+
 static ngx_int_t
 ngx_http_registry_curl_options(ngx_http_registry_curl_t *curl, CURL *easy)
 {
@@ -164,6 +187,27 @@ ngx_http_registry_curl_options(ngx_http_registry_curl_t *curl, CURL *easy)
                                    (long) curl->body.len);
         ngx_http_registry_curl_set(CURLOPT_POSTFIELDS,
                                    (char *) curl->body.data);
+    }
+
+    if (curl->head) {
+        ngx_http_registry_curl_set(CURLOPT_NOBODY, 1L);
+    }
+
+    if (curl->connect.len > 5
+        && ngx_strncmp(curl->connect.data, "unix:", 5) == 0)
+    {
+        ngx_http_registry_curl_set(CURLOPT_UNIX_SOCKET_PATH,
+                                   (char *) curl->connect.data + 5);
+
+    } else if (curl->connect.len) {
+        curl->connect_to = ngx_http_registry_curl_connect(&curl->connect);
+
+        if (curl->connect_to == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_registry_curl_set(CURLOPT_CONNECT_TO,
+                                   (struct curl_slist *) curl->connect_to);
     }
 
     /* what is secret goes to no other host, and none but it is sent */
@@ -314,6 +358,7 @@ ngx_http_registry_curl_free(ngx_http_registry_curl_t *curl)
     }
 
     curl_slist_free_all(curl->headers);
+    curl_slist_free_all(curl->connect_to);
 
     if (curl->reply.data) {
         OPENSSL_cleanse(curl->reply.data, curl->reply.len);

@@ -23,7 +23,10 @@ typedef struct {
     ngx_str_t      url;             /* zero-terminated, http or https */
     ngx_str_t      body;            /* a POST of JSON if it has data */
     ngx_str_t      trusted;         /* certificates; zero-terminated */
+    ngx_str_t      connect;         /* zero-terminated "host:port" or
+                                       "unix:path"; empty: that of the URL */
     unsigned       insecure:1;
+    unsigned       head:1;          /* the method */
     ngx_msec_t     timeout;         /* of the whole */
     size_t         reply_max;       /* bytes of the reply's body */
     void          *data;
@@ -46,6 +49,7 @@ typedef struct {
     void          *multi;
     void          *easy;
     void          *headers;
+    void          *connect_to;
     ngx_event_t    timer;
     ngx_queue_t    connections;
     size_t         header_bytes;

@@ -296,6 +296,18 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return NGX_OK;
     }
 
+    /* a write costs the client more than the time to be told */
+
+    if (f->method != REG_GET && f->method != REG_HEAD
+        && !ngx_http_registry_healthy(rlcf->health))
+    {
+        ngx_str_set(&ctx->last_error, "its health check has failed");
+        (void) reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the storage does not work for now");
+        f->step = NULL;
+        return NGX_OK;
+    }
+
     if (f->route.kind == REG_ROUTE_BLOB && f->method == REG_GET) {
         ngx_http_registry_redirect(r, f);
     }

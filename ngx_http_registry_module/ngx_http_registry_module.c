@@ -209,6 +209,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, redirect_expires),
       NULL },
 
+    { ngx_string("registry_health"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_registry_set_health,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("registry_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_registry_set_status,
@@ -377,6 +384,13 @@ ngx_http_registry_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    if (ngx_array_init(&rmcf->checks, cf->pool, 1,
+                       sizeof(ngx_http_registry_health_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
 #if (NGX_HTTP_CACHE)
 
     if (ngx_array_init(&rmcf->caches, cf->pool, 1,
@@ -444,6 +458,8 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->upload_expires = NGX_CONF_UNSET;
     conf->upload_authorize = NGX_CONF_UNSET;
 
+    conf->health_interval = NGX_CONF_UNSET_MSEC;
+    conf->health_threshold = NGX_CONF_UNSET_UINT;
     conf->ssl_verify = NGX_CONF_UNSET;
     conf->cache_zone = NGX_CONF_UNSET_PTR;
     conf->blob_cache = NGX_CONF_UNSET_PTR;
@@ -507,6 +523,11 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->upload_expires, prev->upload_expires,
                          7 * 24 * 60 * 60);
     ngx_conf_merge_value(conf->upload_authorize, prev->upload_authorize, 0);
+
+    ngx_conf_merge_msec_value(conf->health_interval, prev->health_interval,
+                              0);
+    ngx_conf_merge_uint_value(conf->health_threshold, prev->health_threshold,
+                              0);
 
     ngx_conf_merge_str_value(conf->ssl_trusted, prev->ssl_trusted, "");
     ngx_conf_merge_str_value(conf->ssl_name, prev->ssl_name, "");
@@ -588,7 +609,11 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_registry_account(cf, conf);
+    if (ngx_http_registry_account(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_registry_health_init(cf, conf);
 }
 
 
@@ -645,5 +670,5 @@ ngx_http_registry_init_process(ngx_cycle_t *cycle)
         }
     }
 
-    return NGX_OK;
+    return ngx_http_registry_health_init_worker(cycle, &rmcf->checks);
 }

@@ -15,6 +15,7 @@
 #include "core/reg_name.h"
 #include "core/reg_session.h"
 #include "ngx_http_registry_cache.h"
+#include "ngx_http_registry_health.h"
 #include "ngx_http_registry_stat.h"
 #include "ngx_http_registry_token.h"
 
@@ -32,6 +33,7 @@
 /* formats of registry_status */
 #define NGX_HTTP_REGISTRY_PROMETHEUS  1
 #define NGX_HTTP_REGISTRY_JSON        2
+#define NGX_HTTP_REGISTRY_HEALTH      3
 
 /* of a container, and of a prefix in it */
 #define NGX_HTTP_REGISTRY_NAME_MAX    255
@@ -40,6 +42,7 @@
 typedef struct {
     ngx_array_t                    accounts;    /* of account_t pointers */
     ngx_array_t                    caches;      /* of file caches of nginx */
+    ngx_array_t                    checks;      /* of health_t pointers */
     ngx_uint_t                     containers;  /* bits given away */
 } ngx_http_registry_main_conf_t;
 
@@ -80,6 +83,9 @@ typedef struct {
 
     ngx_http_registry_account_t   *account;
     ngx_uint_t                     container_bit;
+    ngx_msec_t                     health_interval;     /* 0: off */
+    ngx_uint_t                     health_threshold;
+    ngx_http_registry_health_t    *health;      /* NULL: off */
     ngx_uint_t                     status;      /* of registry_status */
 
     ngx_http_upstream_conf_t       blobs;       /* with nginx's cache */
@@ -213,6 +219,10 @@ extern ngx_conf_enum_t  ngx_http_registry_auth_versions[];
 
 /* ssl.c: for registry_pass with https */
 char *ngx_http_registry_ssl(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
+
+/* health.c */
+char *ngx_http_registry_health_init(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
 
 /* redirect.c */

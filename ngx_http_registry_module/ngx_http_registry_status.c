@@ -19,13 +19,19 @@ typedef struct {
     const char                *family;
     ngx_http_registry_label_t  labels[4];
     ngx_http_registry_stat_t  *stat;
+    ngx_array_t               *checks;
 } ngx_http_registry_page_t;
 
 
 static ngx_int_t ngx_http_registry_status_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_status_send(ngx_http_request_t *r,
+    ngx_http_registry_page_t *page, ngx_uint_t status);
 static void ngx_http_registry_status_requests(ngx_http_registry_page_t *page);
 static void ngx_http_registry_status_storage(ngx_http_registry_page_t *page);
 static void ngx_http_registry_status_rest(ngx_http_registry_page_t *page);
+static void ngx_http_registry_status_checks(ngx_http_registry_page_t *page);
+static ngx_uint_t ngx_http_registry_status_health(
+    ngx_http_registry_page_t *page);
 
 
 /* as registry:2 calls its handlers */
@@ -78,10 +84,13 @@ ngx_http_registry_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     } else if (ngx_strcmp(value[1].data, "json") == 0) {
         rlcf->status = NGX_HTTP_REGISTRY_JSON;
 
+    } else if (ngx_strcmp(value[1].data, "health") == 0) {
+        rlcf->status = NGX_HTTP_REGISTRY_HEALTH;
+
     } else {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_status\" is \"prometheus\" or"
-                           " \"json\", not \"%V\"", &value[1]);
+                           "\"registry_status\" is \"prometheus\","
+                           " \"json\" or \"health\", not \"%V\"", &value[1]);
         return NGX_CONF_ERROR;
     }
 
@@ -96,13 +105,12 @@ ngx_http_registry_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_registry_status_handler(ngx_http_request_t *r)
 {
-    reg_str_t                      text;
-    ngx_int_t                      rc;
-    ngx_buf_t                     *b;
-    ngx_chain_t                    out;
-    reg_arena_t                    arena;
-    ngx_http_registry_page_t       page;
-    ngx_http_registry_loc_conf_t  *rlcf;
+    ngx_int_t                       rc;
+    ngx_uint_t                      status;
+    reg_arena_t                     arena;
+    ngx_http_registry_page_t        page;
+    ngx_http_registry_loc_conf_t   *rlcf;
+    ngx_http_registry_main_conf_t  *rmcf;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -115,36 +123,68 @@ ngx_http_registry_status_handler(ngx_http_request_t *r)
     }
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
 
     arena.alloc = ngx_http_registry_alloc;
     arena.ctx = r->pool;
 
     ngx_memzero(&page, sizeof(ngx_http_registry_page_t));
 
-    page.json = (rlcf->status == NGX_HTTP_REGISTRY_JSON);
+    page.json = (rlcf->status != NGX_HTTP_REGISTRY_PROMETHEUS);
     page.stat = ngx_http_registry_stat;
+    page.checks = &rmcf->checks;
 
     if (page.stat == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    status = NGX_HTTP_OK;
     reg_buf_init(&page.out, &arena, 32 * 1024);
-    reg_buf_text(&page.out, page.json ? "{" : "");
 
-    ngx_http_registry_status_requests(&page);
-    ngx_http_registry_status_storage(&page);
-    ngx_http_registry_status_rest(&page);
+    if (rlcf->status == NGX_HTTP_REGISTRY_HEALTH) {
+        status = ngx_http_registry_status_health(&page);
 
-    reg_buf_text(&page.out, page.json ? "\n]}\n}\n" : "");
-    text = reg_buf_str(&page.out);
+    } else {
+        reg_buf_text(&page.out, page.json ? "{" : "");
+
+        ngx_http_registry_status_requests(&page);
+        ngx_http_registry_status_storage(&page);
+        ngx_http_registry_status_rest(&page);
+        ngx_http_registry_status_checks(&page);
+
+        reg_buf_text(&page.out, page.json ? "\n]}\n}\n" : "");
+    }
+
+    return ngx_http_registry_status_send(r, &page, status);
+}
+
+
+static ngx_int_t
+ngx_http_registry_status_send(ngx_http_request_t *r,
+    ngx_http_registry_page_t *page, ngx_uint_t status)
+{
+    reg_str_t         text;
+    ngx_int_t         rc;
+    ngx_buf_t        *b;
+    ngx_chain_t       out;
+    ngx_table_elt_t  *h;
+
+    text = reg_buf_str(&page->out);
 
     b = ngx_calloc_buf(r->pool);
+    h = ngx_list_push(&r->headers_out.headers);
 
-    if (b == NULL || text.data == NULL) {
+    if (b == NULL || h == NULL || text.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (page.json) {
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "Cache-Control");
+    ngx_str_set(&h->value, "no-store");
+
+    if (page->json) {
         ngx_str_set(&r->headers_out.content_type, "application/json");
 
     } else {
@@ -153,7 +193,7 @@ ngx_http_registry_status_handler(ngx_http_request_t *r)
     }
 
     r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.status = status;
     r->headers_out.content_length_n = text.len;
 
     rc = ngx_http_send_header(r);
@@ -226,6 +266,25 @@ ngx_http_registry_number(reg_buf_t *out, int64_t value, ngx_uint_t ms)
 }
 
 
+/* within quotes, in both formats; names of containers may have anything */
+
+static void
+ngx_http_registry_text(reg_buf_t *out, const char *text)
+{
+    u_char  ch;
+
+    for ( /* void */ ; *text; text++) {
+        ch = (u_char) *text;
+
+        if (ch == '"' || ch == '\\') {
+            reg_buf_char(out, '\\');
+        }
+
+        reg_buf_char(out, (ch < 0x20 || ch >= 0x7f) ? '?' : *text);
+    }
+}
+
+
 static void
 ngx_http_registry_sample(ngx_http_registry_page_t *page, const char *suffix,
     int64_t value, ngx_uint_t ms)
@@ -257,7 +316,7 @@ ngx_http_registry_sample(ngx_http_registry_page_t *page, const char *suffix,
         reg_buf_text(out, page->json ? "\"" : "");
         reg_buf_text(out, label->name);
         reg_buf_text(out, page->json ? "\": \"" : "=\"");
-        reg_buf_text(out, label->value);
+        ngx_http_registry_text(out, label->value);
         reg_buf_text(out, "\"");
 
         comma = page->json ? ", " : ",";
@@ -525,4 +584,100 @@ ngx_http_registry_status_rest(ngx_http_registry_page_t *page)
                                 NGX_HTTP_REGISTRY_VERSION);
     ngx_http_registry_set_label(page, 1, "nginx", NGINX_VERSION);
     ngx_http_registry_sample(page, "", 1, 0);
+}
+
+
+/* the text ends with a zero: these come from the configuration */
+
+static void
+ngx_http_registry_status_checks(ngx_http_registry_page_t *page)
+{
+    ngx_uint_t                          i, n;
+    ngx_http_registry_health_t        **health;
+    ngx_http_registry_health_state_t    state;
+
+    static const struct {
+        const char  *name;
+        const char  *type;
+        const char  *help;
+    } families[] = {
+        { "registry_health", "gauge",
+          "1: the container can be used, as far as was checked." },
+        { "registry_health_checks_total", "counter",
+          "Checks of the container by their result." }
+    };
+
+    health = page->checks->elts;
+
+    for (n = 0; n < 2; n++) {
+
+        ngx_http_registry_family(page, families[n].name, families[n].type,
+                                 families[n].help);
+
+        for (i = 0; i < page->checks->nelts; i++) {
+            ngx_http_registry_health_state(health[i], &state);
+
+            ngx_http_registry_set_label(page, 0, "container",
+                                        (char *) state.container.data);
+            ngx_http_registry_set_label(page, 1, "user",
+                                        (char *) state.user.data);
+            ngx_http_registry_set_label(page, 2, "upstream",
+                                        (char *) state.upstream.data);
+
+            if (n == 0) {
+                ngx_http_registry_sample(page, "", state.healthy, 0);
+                continue;
+            }
+
+            ngx_http_registry_set_label(page, 3, "result", "passed");
+            ngx_http_registry_sample(page, "", state.passed, 0);
+            ngx_http_registry_set_label(page, 3, "result", "failed");
+            ngx_http_registry_sample(page, "", state.failed, 0);
+        }
+    }
+}
+
+
+/* for load balancers; the status to answer with */
+
+static ngx_uint_t
+ngx_http_registry_status_health(ngx_http_registry_page_t *page)
+{
+    ngx_uint_t                          i, ill;
+    reg_buf_t                          *out = &page->out;
+    ngx_http_registry_health_t        **health;
+    ngx_http_registry_health_state_t    state;
+
+    health = page->checks->elts;
+    ill = 0;
+
+    for (i = 0; i < page->checks->nelts; i++) {
+        ngx_http_registry_health_state(health[i], &state);
+        ill += !state.healthy;
+    }
+
+    reg_buf_text(out, ill ? "{\"status\": \"unhealthy\""
+                          : "{\"status\": \"healthy\"");
+    reg_buf_text(out, ", \"containers\": [");
+
+    for (i = 0; i < page->checks->nelts; i++) {
+        ngx_http_registry_health_state(health[i], &state);
+
+        reg_buf_text(out, i ? ",\n{\"container\": \""
+                            : "\n{\"container\": \"");
+        ngx_http_registry_text(out, (char *) state.container.data);
+        reg_buf_text(out, "\", \"healthy\": ");
+        reg_buf_text(out, state.healthy ? "true" : "false");
+        reg_buf_text(out, ", \"why\": \"");
+        reg_buf_text(out, state.why);
+        reg_buf_text(out, "\", \"storage_status\": ");
+        reg_buf_number(out, state.status);
+        reg_buf_text(out, ", \"checked\": ");
+        reg_buf_number(out, state.checked);
+        reg_buf_char(out, '}');
+    }
+
+    reg_buf_text(out, "\n]}\n");
+
+    return ill ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_HTTP_OK;
 }

@@ -581,7 +581,7 @@ location /metrics { registry_status xml; }
 --- must_die
 --- error_log
 [emerg]
-"registry_status" is "prometheus" or "json", not "xml"
+"registry_status" is "prometheus", "json" or "health", not "xml"
 --- no_error_log
 [alert]
 
@@ -759,6 +759,44 @@ RegistryNginx::location('', registry_prefix => "a;\nregistry_prefix b")
 --- error_log
 [emerg]
 "registry_prefix" directive is duplicate
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 82: registry_health with a wrong interval
+--- config eval
+RegistryNginx::location('registry_health interval=99ms;')
+--- must_die
+--- error_log
+[emerg]
+"registry_health" wants an interval of 100ms or more, not "99ms"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+
+=== TEST 83: registry_health with a wrong threshold
+--- config eval
+RegistryNginx::location('registry_health threshold=0;')
+--- must_die
+--- error_log
+[emerg]
+"registry_health" wants a threshold of 1 or more, not "0"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+
+=== TEST 84: registry_health with a word that is none
+--- config eval
+RegistryNginx::location('registry_health on;')
+--- must_die
+--- error_log
+[emerg]
+"registry_health" wants "off", or "interval=TIME"
 --- no_error_log
 -secret
 [alert]

@@ -21,13 +21,16 @@ my $trust = "registry_ssl_trusted_certificate $d/certs/ca.crt;";
 my $name = 'registry_ssl_name localhost;';
 
 
-# status of a push and a pull, and the end of the log
+# statuses of a push, a pull, and the health
 
 sub try_with {
     my (%o) = @_;
 
     open my $fh, '>', $t->error_log;
-    $t->start(scheme => 'https', rgw => "localhost:$port", %o, http => <<"END");
+    $t->start(scheme => 'https', rgw => "localhost:$port",
+        server => 'location = /health { registry_status health; }',
+        directives => "registry_health interval=60s threshold=3;"
+            . " $o{directives}", http => <<"END");
     server {
         listen 127.0.0.1:$port ssl;
         ssl_certificate $d/tls/server.crt;
@@ -48,26 +51,34 @@ END
         "/v2/a/blobs/uploads/?digest=$digest", { content => $bytes });
     my $pull = $c->request('GET', "/v2/a/blobs/$digest");
 
+    my $health;
+
+    for (1 .. 100) {
+        $health = $c->request('GET', '/health');
+        last if $health->{content} =~ /"checked": [1-9]/;
+        select undef, undef, undef, 0.1;
+    }
+
     $t->stop;
 
     return join ' ', $push->{status}, $pull->{status},
-        $pull->{content} eq $bytes ? 'same' : 'other';
+        $pull->{content} eq $bytes ? 'same' : 'other', $health->{content} =~ /"why": ""/ ? 'healthy' : 'ill';
 }
 
 
-is(try_with(directives => "$trust $name"), '201 200 same',
+is(try_with(directives => "$trust $name"), '201 200 same healthy',
     'trusted, of the right name');
 unlike(read_file($t->error_log), qr/\[warn\]/, 'no warning');
 
-is(try_with(directives => $trust), '503 503 other', 'of another name');
+is(try_with(directives => $trust), '503 503 other ill', 'of another name');
 like(read_file($t->error_log),
     qr/certificate does not match "rgw"/, 'which the log says');
 
-is(try_with(directives => $name), '503 503 other', 'not trusted');
+is(try_with(directives => $name), '503 503 other ill', 'not trusted');
 like(read_file($t->error_log), qr/registry: .*certificate/,
     'the token is refused');
 
-is(try_with(directives => 'registry_ssl_verify off;'), '201 200 same',
+is(try_with(directives => 'registry_ssl_verify off;'), '201 200 same healthy',
     'not verified');
 like(read_file("$d/nginx.out") . read_file($t->error_log),
     qr/registry_ssl_verify off.*can read its token/, 'with a warning');

@@ -1,0 +1,45 @@
+
+/*
+ * Whether a container can be used: one worker of the node asks the storage
+ * for it now and then, all know the outcome.
+ */
+
+#ifndef _NGX_HTTP_REGISTRY_HEALTH_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_HEALTH_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_registry_token.h"
+
+
+typedef struct ngx_http_registry_health_s  ngx_http_registry_health_t;
+
+
+typedef struct {
+    ngx_str_t      container;
+    ngx_str_t      user;
+    ngx_str_t      upstream;
+    ngx_uint_t     healthy;     /* unsigned  healthy:1; */
+    ngx_uint_t     passed;      /* checks */
+    ngx_uint_t     failed;
+    const char    *why;         /* the last one failed; or "" */
+    ngx_uint_t     status;      /* of the storage; 0: none */
+    time_t         checked;     /* when the last one ended; 0: none has */
+} ngx_http_registry_health_state_t;
+
+
+char *ngx_http_registry_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* for init_process: of ngx_http_registry_health_t pointers */
+ngx_int_t ngx_http_registry_health_init_worker(ngx_cycle_t *cycle,
+    ngx_array_t *checks);
+
+ngx_uint_t ngx_http_registry_healthy(ngx_http_registry_health_t *health);
+void ngx_http_registry_health_state(ngx_http_registry_health_t *health,
+    ngx_http_registry_health_state_t *state);
+
+
+#endif /* _NGX_HTTP_REGISTRY_HEALTH_H_INCLUDED_ */
