@@ -18,7 +18,7 @@ CHECK_SOURCES = $(wildcard ngx_http_registry_module/check/*.[ch] \
 CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
              ngx_http_registry_module/core/reg_*.c))
 
-.PHONY: help all deps build install run stop test test-big bench clean
+.PHONY: help all deps build install deb run stop test test-big bench clean
 
 all: build
 
@@ -46,6 +46,10 @@ install: build  ## to where the packaged nginx looks for modules
 	install -D -m 644 $(MODULE) \
 	    $(DESTDIR)$(MODULES_PATH)/ngx_http_registry_module.so
 	install -D -m 755 $(CHECK) $(DESTDIR)$(PREFIX)/bin/registry-check
+
+deb:         ## the Debian package, in build/deb
+	t/bin/packages build test
+	t/bin/deb
 
 run:         ## a whole registry on this machine, Ceph included
 	t/bin/run
