@@ -300,6 +300,17 @@ static ngx_int_t
 ngx_http_registry_keep(ngx_http_request_t *r, reg_str_t *dst, u_char *p,
     u_char *last)
 {
+    u_char  *ch;
+
+    for (ch = p; ch < last; ch++) {
+
+        /* goes to logs and, signed, to clients */
+
+        if (*ch < 0x20 || *ch == 0x7f) {
+            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        }
+    }
+
     if (p < last && *p == '"') {
         p++;
     }
@@ -423,6 +434,10 @@ ngx_http_registry_process_header(ngx_http_request_t *r)
 
             rv = ngx_http_registry_take_header(r, rc);
 
+            if (rv == NGX_HTTP_UPSTREAM_INVALID_HEADER) {
+                break;
+            }
+
             if (rv != NGX_OK) {
                 return rv;
             }
@@ -431,6 +446,10 @@ ngx_http_registry_process_header(ngx_http_request_t *r)
         }
 
         if (rv == NGX_HTTP_PARSE_HEADER_DONE) {
+
+            if (rc->chunked && rc->length >= 0) {
+                break;
+            }
 
             /* 100 Continue and its like: the status is still to come */
 
@@ -446,11 +465,13 @@ ngx_http_registry_process_header(ngx_http_request_t *r)
             return NGX_AGAIN;
         }
 
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "registry: the storage sent an invalid header");
-
-        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        break;
     }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "registry: the storage sent an invalid header");
+
+    return NGX_HTTP_UPSTREAM_INVALID_HEADER;
 }
 
 
