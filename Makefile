@@ -5,6 +5,7 @@ BUILD_DIR        ?= build
 MODULES_PATH     ?= /usr/lib/nginx/modules
 PREFIX           ?= /usr/local
 CFLAGS           ?= -g -O2
+FUZZ_SECONDS     ?= 600
 
 MODULE = $(BUILD_DIR)/ngx_http_registry_module.so
 SOURCES = config Makefile $(wildcard ngx_http_registry_module/*.[ch] \
@@ -19,6 +20,7 @@ CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
              ngx_http_registry_module/core/reg_*.c))
 
 .PHONY: help all deps build install deb run stop test test-big bench clean
+.PHONY: fuzz
 
 all: build
 
@@ -64,6 +66,10 @@ test-big:    ## layers of 6 and 20 GiB: 10 GiB of disk, ten minutes
 	t/bin/packages build run test
 	$(MAKE) build
 	prove -v t/big
+
+fuzz:        ## the fuzzers, FUZZ_SECONDS (600) each; FUZZ="range route": these
+	t/bin/packages build test
+	FUZZ_SECONDS=$(FUZZ_SECONDS) t/02-fuzz.t
 
 bench:       ## this beside RGW itself and docker-registry
 	t/bin/packages build run test

@@ -2,10 +2,35 @@
 
 #include "reg_name.h"
 #include "reg_object.h"
+#include "reg_parts.h"
 #include "reg_path.h"
 
 
 static fuzz_arena_t  memory;
+
+
+/* its last component is a part's name, or the mark of a cancelled upload */
+
+static reg_str_t
+part_path(reg_arena_t *a, const reg_str_t *s, const reg_object_t *o)
+{
+    reg_str_t   prefix, last;
+    reg_part_t  part;
+
+    prefix = reg_path_parts(a, &o->name, &o->id);
+    fuzz_assert(prefix.len < s->len);
+
+    last.data = s->data + prefix.len;
+    last.len = s->len - prefix.len;
+
+    if (reg_part_name_parse(&last, &part) != REG_OK) {
+        return reg_path_cancelled(a, &o->name, &o->id);
+    }
+
+    fuzz_assert(part.offset == o->number);
+
+    return reg_path_part(a, &o->name, &o->id, &part);
+}
 
 
 /* whatever is not foreign is exactly what would be made of its parts */
@@ -46,7 +71,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
 
     case REG_OBJECT_PART:
-        again = reg_path_part(a, &o.name, &o.id, o.number);
+        again = part_path(a, &s, &o);
         break;
 
     case REG_OBJECT_SEGMENT:

@@ -1,0 +1,187 @@
+/*
+ * A reply of the storage, as nginx's upstream hands it to the module: the
+ * first byte says where it is cut into two reads, the second what was asked.
+ */
+
+#include "ngx_http_registry_swift.c"
+
+#include "fuzz.h"
+
+
+static ngx_log_t           no_log;
+static ngx_event_t         no_event;
+static ngx_connection_t    connection;
+static size_t              sunk;
+
+ngx_module_t               ngx_http_registry_module;
+volatile ngx_cycle_t      *ngx_cycle;
+
+
+static void
+sink(void *data, const unsigned char *p, size_t len)
+{
+    (void) data;
+
+    sunk += len + (p == NULL);
+}
+
+
+static void
+no_controls(const reg_str_t *s)
+{
+    size_t  i;
+
+    for (i = 0; i < s->len; i++) {
+        fuzz_assert(s->data[i] >= 0x20 && s->data[i] != 0x7f);
+    }
+}
+
+
+static void
+begin(ngx_http_request_t *r, ngx_http_registry_call_t *rc, unsigned what)
+{
+    reg_call_t  *call;
+
+    static void  *ctx[1];
+
+    call = rc->call;
+    call->method = what & 1 ? REG_HEAD : REG_GET;
+    call->reply_max = what & 2 ? 10 : 2000;
+    call->object = (reg_str_t) reg_string("object");
+
+    if (what & 4) {
+        call->sink = sink;
+    }
+
+    rc->part = 0;
+
+    ctx[0] = rc;
+    r->ctx = ctx;
+
+    (void) ngx_http_registry_reinit_request(r);
+}
+
+
+/* the body, in what came with the header and what comes behind */
+
+static void
+body(ngx_http_request_t *r, ngx_http_registry_call_t *rc, size_t later)
+{
+    size_t                have;
+    ngx_int_t             rv;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (ngx_http_registry_filter_init(r) != NGX_OK || u->length == 0) {
+        return;
+    }
+
+    have = u->buffer.last - u->buffer.pos;
+
+    if (have) {
+        u->buffer.last = u->buffer.pos;
+        rv = ngx_http_registry_filter(r, have);
+        u->buffer.last += have;
+
+        if (rv != NGX_OK || u->length == 0) {
+            return;
+        }
+    }
+
+    if (later) {
+        (void) ngx_http_registry_filter(r, later);
+    }
+}
+
+
+static void
+one(ngx_pool_t *pool, const uint8_t *data, size_t size, size_t cut,
+    unsigned what)
+{
+    u_char                    *copy;
+    ngx_int_t                  rv;
+    reg_call_t                 call;
+    ngx_http_request_t         r, main_r;
+    ngx_http_upstream_t        u;
+    ngx_http_registry_ctx_t    ctx;
+    ngx_http_registry_call_t   rc;
+
+    ngx_memzero(&r, sizeof(r));
+    ngx_memzero(&u, sizeof(u));
+    ngx_memzero(&rc, sizeof(rc));
+    ngx_memzero(&ctx, sizeof(ctx));
+    ngx_memzero(&call, sizeof(call));
+
+    connection.log = &no_log;
+    connection.read = &no_event;
+    connection.write = &no_event;
+    connection.fd = (ngx_socket_t) -1;
+
+    copy = ngx_pnalloc(pool, size + 1);
+    fuzz_assert(copy != NULL);
+    ngx_memcpy(copy, data, size);
+
+    r.main = &main_r;
+    r.pool = pool;
+    r.connection = &connection;
+    r.upstream = &u;
+    rc.call = &call;
+    rc.ctx = &ctx;
+
+    u.peer.connection = &connection;
+    u.buffer.start = copy;
+    u.buffer.pos = copy;
+    u.buffer.last = copy + cut;
+    u.buffer.end = copy + size;
+
+    begin(&r, &rc, what);
+
+    rv = u.process_header(&r);
+
+    if (rv == NGX_AGAIN) {
+        u.buffer.last = copy + size;
+        cut = size;
+        rv = u.process_header(&r);
+    }
+
+    fuzz_assert(u.buffer.pos <= u.buffer.last);
+
+    if (rv != NGX_OK) {
+        return;
+    }
+
+    fuzz_assert(call.reply.status >= 200 && call.reply.status <= 999);
+    fuzz_assert(call.reply.length >= -1 && call.reply.whole >= 0);
+    no_controls(&call.reply.etag);
+    no_controls(&call.reply.trans_id);
+    no_controls(&call.reply.meta_digest);
+    no_controls(&call.reply.content_range);
+    no_controls(&call.reply.object_manifest);
+
+    body(&r, &rc, size - cut);
+
+    fuzz_assert((size_t) (rc.body.last - rc.body.pos) <= call.reply_max);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    ngx_pool_t  *pool;
+
+    if (size < 2) {
+        return 0;
+    }
+
+    ngx_pagesize = 4096;
+
+    pool = ngx_create_pool(4096, &no_log);
+    fuzz_assert(pool != NULL);
+
+    one(pool, data + 2, size - 2, data[0] * (size - 2) / 255, data[1]);
+
+    ngx_destroy_pool(pool);
+
+    return 0;
+}
