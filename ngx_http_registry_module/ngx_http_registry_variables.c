@@ -123,6 +123,10 @@ ngx_http_registry_request(ngx_http_request_t *r,
 
     ngx_memzero(rq, sizeof(ngx_http_registry_request_t));
 
+    /* a subrequest of auth_request asks on behalf of the client's */
+
+    r = r->main;
+
     rq->arena.alloc = ngx_http_registry_alloc;
     rq->arena.ctx = r->pool;
     rq->method = ngx_http_registry_method(r);
@@ -276,8 +280,8 @@ ngx_http_registry_tags_variable(ngx_http_request_t *r,
                                        rq.route.reference.len);
     }
 
-    args.len = r->args.len;
-    args.data = r->args.data;
+    args.len = r->main->args.len;
+    args.data = r->main->args.data;
 
     for (max = 1, i = 0; i < args.len; i++) {
         max += (args.data[i] == '&');
