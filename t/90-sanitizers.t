@@ -21,7 +21,7 @@ ok()
         echo "ok $2 - $3"
     else
         echo "not ok $2 - $3"
-        sed 's/^/# /' "$4" | tail -n 60
+        sed 's/^/# /' "$4" | tail -n 60 >&2
     fi
 }
 
