@@ -512,7 +512,13 @@ ngx_http_registry_finish(ngx_http_request_t *r)
         r->keepalive = 0;
     }
 
-    ngx_http_finalize_request(r, ngx_http_registry_answer(r));
+    rc = ngx_http_registry_answer(r);
+
+#if (NGX_HTTP_CACHE)
+    ngx_http_registry_fill(r);
+#endif
+
+    ngx_http_finalize_request(r, rc);
 }
 
 

@@ -258,6 +258,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       0,
       NULL },
 
+    { ngx_string("registry_blob_cache_fill"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, blob_fill),
+      NULL },
+
     { ngx_string("registry_blob_cache_slice"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_off_slot,
@@ -464,6 +471,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->cache_zone = NGX_CONF_UNSET_PTR;
     conf->blob_cache = NGX_CONF_UNSET_PTR;
     conf->slice = NGX_CONF_UNSET;
+    conf->blob_fill = NGX_CONF_UNSET;
     conf->cache_valid = NGX_CONF_UNSET_MSEC;
     conf->cache_use_stale = NGX_CONF_UNSET;
 
@@ -538,6 +546,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->blob_cache, prev->blob_cache, NULL);
     ngx_conf_merge_off_value(conf->slice, prev->slice, 8 * 1024 * 1024);
+    ngx_conf_merge_value(conf->blob_fill, prev->blob_fill, 0);
 
     if (conf->cache_zone == NGX_CONF_UNSET_PTR) {
         conf->cache_zone = prev->cache_zone;

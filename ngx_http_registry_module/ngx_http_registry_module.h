@@ -29,6 +29,9 @@
 
 #define NGX_HTTP_REGISTRY_SLICE_MIN  (256 * 1024)
 
+/* what the blob operations keep in memory */
+#define NGX_HTTP_REGISTRY_SMALL      (64 * 1024)
+
 
 /* formats of registry_status */
 #define NGX_HTTP_REGISTRY_PROMETHEUS  1
@@ -91,6 +94,7 @@ typedef struct {
     ngx_http_upstream_conf_t       blobs;       /* with nginx's cache */
     ngx_shm_zone_t                *blob_cache;  /* NULL: off */
     off_t                          slice;
+    ngx_flag_t                     blob_fill;   /* by pushes, too */
 
     ngx_str_t                      ssl_trusted;
     ngx_str_t                      ssl_name;
@@ -350,6 +354,9 @@ ngx_int_t ngx_http_registry_slice_begin(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
 ngx_int_t ngx_http_registry_slice_output(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out);
+
+/* fill.c: the blob that the request wrote, after its answer */
+void ngx_http_registry_fill(ngx_http_request_t *r);
 
 char *ngx_http_registry_set_cache_path(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -204,6 +204,29 @@ is(scalar(grep { read_file("$t->{dir}/tmp/many.$_") eq $blob } 1 .. 40), 40,
     'all have got the same');
 
 
+# filled by pushes
+
+$t->stop;
+start(more => 'registry_blob_cache_fill on;');
+my $fresh = join '', map { sha256_hex("fresh $_") } 1 .. 20_000;
+my $fresh_digest;
+my $fresh_slices = int((length($fresh) + $slice - 1) / $slice);
+$c = $t->client;
+
+is(cost(sub {
+    $fresh_digest = $c->push_blob('a/b', $fresh);
+    select undef, undef, undef, 0.5;
+}), $fresh_slices, 'what is pushed is read into the cache');
+is(cost(sub { is($c->request('GET', "/v2/a/b/blobs/$fresh_digest")
+                     ->{content}, $fresh, 'pulled') }), 0, 'from there');
+is(cost(sub {
+    my $digest = 'sha256:' . sha256_hex("$fresh more");
+    $c->request('POST', "/v2/a/b/blobs/uploads/?digest=$digest",
+        { content => "$fresh more" });
+    select undef, undef, undef, 0.5;
+}), $fresh_slices, 'so is what comes by one request');
+
+
 # the storage is away
 
 $t->stop;

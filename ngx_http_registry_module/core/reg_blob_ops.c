@@ -255,10 +255,9 @@ add_range(reg_buf_t *buf, const reg_range_t *range)
 /* "bytes first-last/size" */
 
 static reg_str_t
-content_range(reg_flow_t *f, const reg_range_t *range)
+content_range(reg_flow_t *f, const reg_data_t *data, const reg_range_t *range)
 {
-    blob_t     *b = f->op;
-    reg_buf_t   buf;
+    reg_buf_t  buf;
 
     reg_buf_init(&buf, f->arena, 72);
     reg_buf_text(&buf, "bytes ");
@@ -271,7 +270,7 @@ content_range(reg_flow_t *f, const reg_range_t *range)
     }
 
     reg_buf_char(&buf, '/');
-    reg_buf_number(&buf, b->data.size);
+    reg_buf_number(&buf, data->size);
 
     return reg_buf_str(&buf);
 }
@@ -311,7 +310,7 @@ check_range(reg_flow_t *f)
 
     if (n == 0) {
         reg_refuse(f, REG_E_RANGE_INVALID, "the range is beyond the blob");
-        reg_answer_header(f, "Content-Range", content_range(f, NULL));
+        reg_answer_header(f, "Content-Range", content_range(f, &b->data, NULL));
         return REG_ANSWER;
     }
 
@@ -339,17 +338,15 @@ answer_blob(reg_flow_t *f, unsigned status, int64_t length,
 
 
 static void
-get_data(reg_flow_t *f, const reg_range_t *range)
+get_data(reg_flow_t *f, const reg_data_t *data, const reg_range_t *range)
 {
-    blob_t      *b = f->op;
     reg_buf_t    buf;
     reg_str_t    text;
     reg_call_t  *call;
 
-    call = reg_flow_call(f, REG_GET, reg_path_blob(f->arena,
-                                                   &b->data.digest));
+    call = reg_flow_call(f, REG_GET, reg_path_blob(f->arena, &data->digest));
     call->want_status = 200;
-    call->want_length = b->data.size;
+    call->want_length = data->size;
 
     if (range) {
         reg_buf_init(&buf, f->arena, 48);
@@ -361,7 +358,7 @@ get_data(reg_flow_t *f, const reg_range_t *range)
 
         call->want_status = 206;
         call->want_length = range->last - range->first + 1;
-        call->want_range = content_range(f, range);
+        call->want_range = content_range(f, data, range);
         call->failed |= (call->want_range.data == NULL);
     }
 }
@@ -496,7 +493,8 @@ judge_small(reg_flow_t *f)
                 &octets);
 
     if (b->nranges) {
-        reg_answer_header(f, "Content-Range", content_range(f, range));
+        reg_answer_header(f, "Content-Range",
+                          content_range(f, &b->data, range));
     }
 
     f->answer.body.data = call->reply.body.data + range->first;
@@ -550,7 +548,8 @@ send_data(reg_flow_t *f)
 
     if (b->nranges == 1) {
         answer_blob(f, 206, b->ranges->last - b->ranges->first + 1, &octets);
-        reg_answer_header(f, "Content-Range", content_range(f, b->ranges));
+        reg_answer_header(f, "Content-Range",
+                          content_range(f, &b->data, b->ranges));
 
     } else {
         answer_blob(f, 200, b->data.size, &octets);
@@ -561,7 +560,7 @@ send_data(reg_flow_t *f)
     }
 
     if (f->slice == 0) {
-        get_data(f, b->ranges);
+        get_data(f, &b->data, b->ranges);
         return REG_PASS;
     }
 
@@ -576,40 +575,54 @@ send_data(reg_flow_t *f)
 
 
 /*
- * One slice of the blob, which is kept by who runs the flow, and what of it
- * is to be sent.  Slices of a large blob are larger, since each costs some
- * memory until the request has ended.
+ * Slices of a large blob are larger, since each costs some memory until the
+ * request has ended.
  */
+
+int64_t
+reg_data_slice(reg_flow_t *f, const reg_data_t *data, int64_t at)
+{
+    int64_t      size;
+    reg_range_t  range;
+
+    for (size = f->slice; data->size / size >= SLICES_MAX; size *= 2) {
+        /* void */
+    }
+
+    range.first = at / size * size;
+    range.last = range.first + size - 1;
+
+    if (range.last >= data->size) {
+        range.last = data->size - 1;
+    }
+
+    f->ncalls = 0;
+    get_data(f, data, &range);
+
+    f->calls[0].slice = size;
+    f->calls[0].skip = at - range.first;
+    f->calls[0].take = range.last - at + 1;
+
+    return range.last + 1;
+}
+
+
+/* one slice, and what of it is to be sent */
 
 static void
 get_slice(reg_flow_t *f)
 {
     blob_t       *b = f->op;
-    int64_t       size, first;
-    reg_call_t   *call;
-    reg_range_t   range, *all;
+    int64_t       left;
+    reg_range_t  *range = &b->ranges[b->next];
 
-    for (size = f->slice; b->data.size / size >= SLICES_MAX; size *= 2) {
-        /* void */
+    (void) reg_data_slice(f, &b->data, range->first + b->sent);
+
+    left = range->last - range->first + 1 - b->sent;
+
+    if (f->calls[0].take > left) {
+        f->calls[0].take = left;
     }
-
-    all = &b->ranges[b->next];
-    first = all->first + b->sent;
-
-    range.first = first / size * size;
-    range.last = range.first + size - 1;
-
-    if (range.last >= b->data.size) {
-        range.last = b->data.size - 1;
-    }
-
-    get_data(f, &range);
-
-    call = &f->calls[0];
-    call->slice = size;
-    call->skip = first - range.first;
-    call->take = (all->last < range.last ? all->last : range.last) - first
-                 + 1;
 }
 
 
@@ -637,7 +650,7 @@ send_range(reg_flow_t *f)
         get_slice(f);
 
     } else {
-        get_data(f, &b->ranges[b->next]);
+        get_data(f, &b->data, &b->ranges[b->next]);
     }
 
     call = &f->calls[0];

@@ -727,6 +727,11 @@ reg_upload_say_created(reg_flow_t *f)
 
     text = reg_digest_text(f->arena, &u->digest);
 
+    /* a whole body has no size but that of its hash; a mount has neither */
+
+    f->made = u->data;
+    f->made_size = u->size ? u->size : (int64_t) u->hash.bytes;
+
     reg_answer(f, 201);
     reg_answer_header(f, "Location", reg_location(f, "/blobs/", &text));
     reg_answer_digest(f, &u->digest, 0);

@@ -54,5 +54,12 @@ reg_data_state_t reg_data_judge_list(reg_flow_t *f, reg_data_t *data,
 reg_rc_t reg_data_link(reg_flow_t *f, const reg_call_t *call,
     const reg_digest_t *d, reg_digest_t *data);
 
+/*
+ * The only call: the slice that has the byte at "at", of which "take" bytes
+ * from there on are to be sent.  Returns the next slice's first byte.  Needs
+ * f->slice, and of data its digest and size.
+ */
+int64_t reg_data_slice(reg_flow_t *f, const reg_data_t *data, int64_t at);
+
 
 #endif /* _REG_DATA_H_INCLUDED_ */

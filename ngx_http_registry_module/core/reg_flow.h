@@ -207,6 +207,11 @@ struct reg_flow_s {
     reg_call_t          calls[REG_CALLS_MAX];
     unsigned            ncalls;
     reg_answer_t        answer;
+    /* a blob that was written, and is linked here; size 0: none */
+
+    reg_digest_t        made;
+    int64_t             made_size;
+
     reg_str_t           damage;         /* found in the store: to be logged */
     void               *op;             /* of the operation */
 };
