@@ -381,7 +381,8 @@ ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
 
     } else if (rlcf->cache_valid
                && (reply->status == NGX_HTTP_OK
-                   || reply->status == NGX_HTTP_NOT_FOUND))
+                   || reply->status == NGX_HTTP_NOT_FOUND)
+               && !reg_reply_no_container(reply))
     {
         ngx_http_registry_cache_store(rlcf->cache_zone, &flight->key, reply,
                                       rlcf->cache_valid);

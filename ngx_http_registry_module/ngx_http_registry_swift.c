@@ -8,6 +8,8 @@
 
 
 static ngx_int_t ngx_http_registry_create_request(ngx_http_request_t *r);
+static void ngx_http_registry_reset_reply(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
 static ngx_int_t ngx_http_registry_reinit_request(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_process_status(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_process_header(ngx_http_request_t *r);
@@ -132,7 +134,7 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
 
         /* a header may have been read before, of a damaged file */
 
-        (void) ngx_http_registry_reinit_request(r);
+        ngx_http_registry_reset_reply(r, rc);
         rc->ctx->storage_calls++;
     }
 
@@ -237,13 +239,12 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_registry_reinit_request(ngx_http_request_t *r)
+/* the reply is read from its beginning, and what was read of it forgotten */
+
+static void
+ngx_http_registry_reset_reply(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
 {
-    ngx_http_registry_call_t  *rc;
-
-    rc = ngx_http_registry_call_of(r);
-
     ngx_memzero(&rc->status, sizeof(ngx_http_status_t));
     ngx_memzero(&rc->chunks, sizeof(ngx_http_chunked_t));
     ngx_memzero(&rc->call->reply, sizeof(reg_reply_t));
@@ -254,13 +255,27 @@ ngx_http_registry_reinit_request(ngx_http_request_t *r)
     rc->close = 0;
     rc->excess = 0;
     rc->whole = 0;
-    rc->header_out = 0;
-    rc->left += rc->sent;
-    rc->sent = 0;
     rc->body.last = rc->body.pos;
 
     r->upstream->process_header = ngx_http_registry_process_status;
     r->state = 0;
+}
+
+
+/* the request is sent once more, on another connection */
+
+static ngx_int_t
+ngx_http_registry_reinit_request(ngx_http_request_t *r)
+{
+    ngx_http_registry_call_t  *rc;
+
+    rc = ngx_http_registry_call_of(r);
+
+    ngx_http_registry_reset_reply(r, rc);
+
+    rc->header_out = 0;
+    rc->left += rc->sent;
+    rc->sent = 0;
 
     return NGX_OK;
 }
@@ -451,10 +466,13 @@ ngx_http_registry_process_header(ngx_http_request_t *r)
                 break;
             }
 
-            /* 100 Continue and its like: the status is still to come */
+            /*
+             * 100 Continue and its like: the status is still to come; what
+             * was sent stays sent
+             */
 
             if (rc->status.code < 200) {
-                (void) ngx_http_registry_reinit_request(r);
+                ngx_http_registry_reset_reply(r, rc);
                 return ngx_http_registry_process_status(r);
             }
 
@@ -557,6 +575,18 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
 
     if (rc->status.code >= 400 && rc->status.code != 404) {
         ngx_http_registry_remember(r, rc);
+    }
+
+    /* it would be taken for an object that is damaged */
+
+    if (call->method == REG_HEAD && rc->status.code == NGX_HTTP_OK
+        && rc->length < 0)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: the storage told no length of \"%*s\"",
+                      call->object.len, call->object.data);
+
+        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
     }
 
     if (rc->call->method == REG_HEAD || rc->status.code == 204) {

@@ -671,8 +671,13 @@ judge_verified(reg_flow_t *f)
         return REG_ANSWER;
     }
 
-    if (call->reply.status == 404) {
+    if (call->reply.status == 404 && u->gone) {
         return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
+    }
+
+    if (call->reply.status == 404) {
+        return reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the storage does not have what was written");
     }
 
     if (call->reply.length != u->size) {

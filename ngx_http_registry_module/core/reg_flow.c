@@ -213,12 +213,32 @@ reg_damaged(reg_flow_t *f, const reg_str_t *object, const char *what)
 
 
 int
-reg_store_failed(reg_flow_t *f, const reg_call_t *call)
+reg_reply_no_container(const reg_reply_t *reply)
 {
-    size_t              i, len;
-    const reg_reply_t  *reply;
+    size_t  i, len;
 
     static const char  no_container[] = "NoSuchBucket";
+
+    if (reply->status != 404) {
+        return 0;
+    }
+
+    len = sizeof(no_container) - 1;
+
+    for (i = 0; i + len <= reply->body.len; i++) {
+        if (memcmp(reply->body.data + i, no_container, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+reg_store_failed(reg_flow_t *f, const reg_call_t *call)
+{
+    const reg_reply_t  *reply;
 
     reply = &call->reply;
 
@@ -226,7 +246,9 @@ reg_store_failed(reg_flow_t *f, const reg_call_t *call)
         return 0;
     }
 
-    if (reply->status == 416) {
+    /* of a range; no other call has one */
+
+    if (reply->status == 416 && call->method == REG_GET) {
         return 0;
     }
 
@@ -235,17 +257,13 @@ reg_store_failed(reg_flow_t *f, const reg_call_t *call)
         return 1;
     }
 
+    if (reg_reply_no_container(reply)) {
+        reg_refuse(f, REG_E_UNAVAILABLE,
+                   "the storage container does not exist");
+        return 1;
+    }
+
     if (reply->status == 404) {
-        len = sizeof(no_container) - 1;
-
-        for (i = 0; i + len <= reply->body.len; i++) {
-            if (memcmp(reply->body.data + i, no_container, len) == 0) {
-                reg_refuse(f, REG_E_UNAVAILABLE,
-                           "the storage container does not exist");
-                return 1;
-            }
-        }
-
         return 0;
     }
 

@@ -270,5 +270,8 @@ void reg_answer_header(reg_flow_t *f, const char *name, reg_str_t value);
  */
 int reg_store_failed(reg_flow_t *f, const reg_call_t *call);
 
+/* a 404 of the container says nothing of the object: it is not kept */
+int reg_reply_no_container(const reg_reply_t *reply);
+
 
 #endif /* _REG_FLOW_H_INCLUDED_ */
