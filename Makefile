@@ -20,7 +20,7 @@ CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
              ngx_http_registry_module/core/reg_*.c))
 
 .PHONY: help all deps build install deb run stop test test-big bench clean
-.PHONY: fuzz
+.PHONY: fuzz test-faults
 
 all: build
 
@@ -61,6 +61,11 @@ stop:        ## what "make run" started
 
 test:        ## everything that must pass
 	t/bin/test
+
+test-faults: ## each fault at each request of each operation, some 20 minutes
+	t/bin/packages build run test
+	$(MAKE) build
+	FAULTS=all prove -v t/40-faults.t
 
 test-big:    ## layers of 6 and 20 GiB: 10 GiB of disk, ten minutes
 	t/bin/packages build run test

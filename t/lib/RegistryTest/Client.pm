@@ -20,15 +20,18 @@ our $ACCEPT = join ', ',
     'application/vnd.oci.image.index.v1+json';
 
 
-# RegistryTest::Client->new(port => PORT, user => "name:password")
+# RegistryTest::Client->new(port => PORT, user => "name:password",
+#     timeout => seconds)
 
 sub new {
     my ($class, %o) = @_;
 
     return bless {
         address => "127.0.0.1:$o{port}",
-        authorization => 'Basic ' . encode_base64($o{user}, ''),
-        http => HTTP::Tiny->new(timeout => 300, max_redirect => 0,
+        authorization => $o{user}
+            ? 'Basic ' . encode_base64($o{user}, '') : undef,
+        http => HTTP::Tiny->new(timeout => $o{timeout} // 300,
+            max_redirect => 0,
             no_proxy => ['127.0.0.1'], agent => 'registry-test'),
     }, $class;
 }
