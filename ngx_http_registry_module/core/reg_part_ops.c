@@ -13,6 +13,7 @@
 
 
 static reg_todo_t take_page(reg_flow_t *f);
+static reg_todo_t take_glance(reg_flow_t *f, uint64_t id);
 static reg_todo_t choose(reg_flow_t *f);
 static reg_todo_t nothing_found(reg_flow_t *f);
 static reg_todo_t set_path(reg_flow_t *f, reg_part_t *last);
@@ -101,6 +102,46 @@ take_page(reg_flow_t *f)
 }
 
 
+static const reg_part_t *
+find_id(const reg_parts_t *parts, uint64_t id)
+{
+    uint32_t  i;
+
+    for (i = 0; i < parts->n; i++) {
+        if (parts->part[i].id == id) {
+            return &parts->part[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * A look at what is around this part: a page with room left is taken for all
+ * there is.  Should RGW have held something back, a second answer of 202 is
+ * the worst that comes of it, and both are branches that can be closed.
+ */
+
+static reg_todo_t
+take_glance(reg_flow_t *f, uint64_t id)
+{
+    reg_todo_t     todo;
+    reg_upload_t  *u = f->op;
+
+    todo = take_page(f);
+
+    if (todo == REG_AGAIN && u->parts.n < REG_LISTING_PAGE
+        && find_id(&u->parts, id))
+    {
+        u->marker.len = 0;
+        return REG_NEXT;
+    }
+
+    return todo;
+}
+
+
 /* Content-Range says another place than the state does */
 
 static int
@@ -136,7 +177,10 @@ reg_upload_find(reg_flow_t *f)
         return ask_listing(f, ALL);
     }
 
-    /* what there is to be found out comes out later, at no more cost */
+    /*
+     * What there is to be found out comes out later, at no more cost.  Only
+     * for a long body behind others it is worth a call to know it before.
+     */
 
     if (u->closing ? f->body_length == 0
                    : f->body_length > 0 && f->body_length < REG_PART_SMALL)
@@ -144,22 +188,13 @@ reg_upload_find(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    return ask_listing(f, u->session.tip_start);
-}
-
-
-static const reg_part_t *
-find_id(const reg_parts_t *parts, uint64_t id)
-{
-    uint32_t  i;
-
-    for (i = 0; i < parts->n; i++) {
-        if (parts->part[i].id == id) {
-            return &parts->part[i];
-        }
+    if (f->method == REG_PATCH && u->session.nparts == 0
+        && f->body_length != 0)
+    {
+        return REG_NEXT;
     }
 
-    return NULL;
+    return ask_listing(f, u->session.tip_start);
 }
 
 
@@ -193,7 +228,7 @@ reg_upload_judge_found(reg_flow_t *f)
     reg_todo_t     todo;
     reg_upload_t  *u = f->op;
 
-    todo = take_page(f);
+    todo = u->all ? take_page(f) : take_glance(f, u->session.tip);
 
     if (todo != REG_NEXT) {
         return todo;
@@ -574,7 +609,7 @@ reg_upload_judge_siblings(reg_flow_t *f)
     reg_upload_t      *u = f->op;
     const reg_part_t  *mine;
 
-    todo = take_page(f);
+    todo = take_glance(f, u->first);
 
     if (todo != REG_NEXT) {
         return todo;

@@ -35,6 +35,8 @@ static unsigned   runs;                 /* each has its own random bytes */
 static unsigned   now;
 static int        container_deleted;
 
+static unsigned   page = 2;             /* entries of a listing */
+
 /* called before the calls of each row: others may work in between */
 static void     (*between)(void);
 
@@ -146,7 +148,7 @@ query_value(const reg_call_t *call, const char *name, char *value)
 
 
 /*
- * Two at a time, whatever "limit" says: RGW, too, may send less than was asked
+ * A few at a time, whatever "limit" says: RGW, too, may send less than was asked
  * for, though there is more.
  */
 
@@ -167,7 +169,7 @@ list(reg_flow_t *f, reg_call_t *call)
     reg_buf_init(&b, f->arena, 256);
     reg_buf_char(&b, '[');
 
-    for (i = 0, n = 0; i < nobjects && n < 2; i++) {
+    for (i = 0, n = 0; i < nobjects && n < page; i++) {
         if (strncmp(objects[i].name, prefix, strlen(prefix)) == 0
             && strcmp(objects[i].name, marker) > 0)
         {

@@ -288,11 +288,17 @@ main(void)
 {
     size_t  i, k;
 
+    /* whoever looks at others of the same place sees them in one page */
+
+    page = OBJECTS_MAX;
+
     for (i = 0; i < REQUESTS; i++) {
         for (k = 0; k < REQUESTS; k++) {
             test_pair(&requests[i], &requests[k], i * 10 + k);
         }
     }
+
+    page = 2;
 
     for (i = 0; i < REQUESTS; i++) {
         test_lost(&requests[i], i);

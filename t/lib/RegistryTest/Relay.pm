@@ -101,6 +101,16 @@ sub calls {
 }
 
 
+# How many calls are there by now that calls() has not told.
+
+sub pending {
+    my ($self) = @_;
+
+    return (() = read_file("$self->{dir}/calls.log") =~ /\n/g)
+        - $self->{seen};
+}
+
+
 sub _flag {
     my ($self, $name, $on) = @_;
 

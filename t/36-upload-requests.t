@@ -1,0 +1,171 @@
+#!/usr/bin/perl
+
+# What uploads ask of RGW, what they leave there, and that nothing of a blob
+# expires, however its upload ended.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Digest::SHA qw(sha256_hex);
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use RegistryTest;
+use RegistryTest::Patches;
+use RegistryTest::Relay;
+
+
+my $LONG = 70_000;                      # not merged, and worth a look before
+
+my $t = RegistryTest->new;
+my $relay = RegistryTest::Relay->new($t);
+$t->start(auth => 0, rgw => $relay->address);
+
+my $c = $t->client;
+my %type = ('Content-Type' => 'application/octet-stream');
+
+# token and container
+$c->push_blob('first', 'first');
+$relay->calls;
+
+
+sub asked {
+    my ($name, @wanted) = @_;
+
+    my @got = map { /^(\S+)/ } @{ $relay->calls };
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is "@got", "@wanted", "$name: requests";
+}
+
+
+sub patch {
+    my ($location, $bytes, %header) = @_;
+
+    my @chunks = ($bytes);
+    my $r = $c->request('PATCH', $location, {
+        headers => { %type, %header },
+        content => $header{Chunked} ? sub { shift @chunks } : $bytes });
+    is $r->{status}, 202, 'PATCH';
+
+    return $r->{headers}{location};
+}
+
+
+sub sha { 'sha256:' . sha256_hex(@_) }
+
+
+sub close_upload {
+    my ($location, $bytes) = @_;
+
+    return $c->request('PUT', $c->with_digest($location, sha($bytes)))
+        ->{status};
+}
+
+
+my $location = $c->begin_upload('docker');
+asked('POST');
+$location = patch($location, 'x' x $LONG, Chunked => 1);
+asked('PATCH of unknown length', 'PUT', 'GET');
+is close_upload($location, 'x' x $LONG), 201, 'PUT';
+asked('PUT of one part', 'PUT', 'HEAD', 'PUT', 'DELETE');
+
+$location = $c->begin_upload('chunks');
+$location = patch($location, 'a' x $LONG);
+asked('the first PATCH', 'PUT', 'GET');
+$location = patch($location, 'b' x $LONG);
+asked('a long one behind it', 'GET', 'PUT', 'GET');
+$location = patch($location, 'c');
+asked('a short one behind it', 'PUT', 'GET');
+
+$location = $c->begin_upload('whole');
+is $c->request('PUT', $c->with_digest($location, sha('whole')),
+    { headers => \%type, content => 'whole' })->{status}, 201, 'PUT';
+asked('POST and PUT', 'GET', 'PUT', 'PUT');
+
+
+# nothing of a blob of several parts expires
+
+sub expire {
+    my ($name, $bytes) = @_;
+
+    my @blob = map { $_->{name} } @{ $t->store->list('segments/') },
+        @{ $t->store->list('files/docker/registry/v2/blobs/') };
+    my @expire = grep {
+        $t->store->swift('HEAD', "/$_")->{headers}{'x-delete-at'} } @blob;
+
+    is "@expire", '', "$name: nothing expires";
+
+    my $r = $c->request('GET', '/v2/large/blobs/' . sha($bytes));
+    ok $r->{status} == 200 && $r->{content} eq $bytes, "$name: is right";
+}
+
+
+sub large {
+    my ($letter) = @_;
+
+    my $begun = $c->begin_upload('large');
+    my $bytes = '';
+
+    for (1 .. 3) {
+        $begun = patch($begun, $letter x $LONG);
+        $bytes .= $letter x $LONG;
+    }
+
+    return ($begun, $bytes);
+}
+
+
+my ($large, $bytes) = large('l');
+is close_upload($large, $bytes), 201, 'several parts';
+expire('several parts', $bytes);
+my $segments = @{ $t->store->list('segments/') };
+is $segments, 3, 'a segment for each';
+
+is close_upload($large, $bytes), 201, 'PUT again';
+expire('PUT again', $bytes);
+is @{ $t->store->list('segments/') }, $segments, 'no new segments';
+
+# the answer is lost, in the middle of the PUT and behind its end
+
+for my $calls (4, 11) {
+    my ($begun, $lost) = large($calls);
+    my $path = $c->with_digest($begun, sha($lost)) =~ s{^https?://[^/]+}{}r;
+
+    $relay->calls;
+    my $socket = IO::Socket::INET->new('127.0.0.1:' . $t->{plain_port});
+    $relay->slow(1);
+    syswrite $socket, "PUT $path HTTP/1.1\r\nHost: localhost\r\n"
+        . "Content-Length: 0\r\n\r\n";
+
+    for (1 .. 200) {
+        last if $relay->pending >= $calls;
+        sleep 0.05;
+    }
+
+    close $socket;
+    $relay->slow(0);
+
+    is close_upload($begun, $lost), 201, "lost after $calls calls";
+    expire("lost after $calls calls", $lost);
+}
+
+$t->stop;
+
+
+# as many PATCHes as a hundredth of what is measured by t/bench/patches
+
+$t->start(auth => 0);
+
+my $r = RegistryTest::Patches::push($t, 300);
+is $r->{status}, 201, '300 PATCHes of a byte';
+ok $r->{most} > 1 && $r->{most} <= 32, "objects at most: $r->{most}";
+is_deeply [grep { m{/patches/} } map { $_->{name} }
+    @{ $t->store->list('uploads/') }], [], 'nothing of them is left';
+is $c->request('GET', "/v2/patches/blobs/$r->{digest}")->{content},
+    $r->{bytes}, 'the same bytes';
+
+$t->finish;
