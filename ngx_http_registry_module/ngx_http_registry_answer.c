@@ -53,7 +53,9 @@ ngx_http_registry_answer_headers(ngx_http_request_t *r)
     ctx->answered = 1;
 
     r->headers_out.status = a->status;
-    r->headers_out.content_length_n = a->length;
+    /* of a 304 it would be that of the 200: RFC 9110, 8.6 */
+
+    r->headers_out.content_length_n = a->status == 304 ? -1 : a->length;
     r->disable_not_modified = 1;
 
     if (a->content_type.len) {
