@@ -48,6 +48,8 @@ install: build  ## to where the packaged nginx looks for modules
 	install -D -m 644 $(MODULE) \
 	    $(DESTDIR)$(MODULES_PATH)/ngx_http_registry_module.so
 	install -D -m 755 $(CHECK) $(DESTDIR)$(PREFIX)/bin/registry-check
+	install -D -m 644 share/status.html \
+	    $(DESTDIR)$(PREFIX)/share/ngx_http_registry_module/status.html
 
 deb:         ## the Debian package, in build/deb
 	t/bin/packages build test
