@@ -18,7 +18,7 @@ use RegistryTest;
 plan skip_all => 'two of registry:2 show nothing'
     if ($ENV{REGISTRY_UNDER_TEST} // 'module') ne 'module';
 
-my $prefix = 'some pre/fix';
+my $prefix = 'some.pre/fix';
 my $new = RegistryTest->new(prefix => "'$prefix'");
 my $old = RegistryTest->new(under_test => 'docker-registry',
     container => $new->container, prefix => "'$prefix'");
@@ -120,5 +120,12 @@ ok(!$names{"$prefix/" . RegistryTest::blob_name($manifest{old}[1])},
 ok($names{"$prefix/" . RegistryTest::blob_name($manifest{new}[1])}, 'kept');
 ok($n->request('GET', '/v2/by/new/blobs/sha256:' . sha256_hex($bytes{new}))
     ->{content} eq $bytes{new}, 'with its segments');
+
+
+# registry-check finds all of it whole, and nothing without the prefix
+my @check = ("$FindBin::Bin/../build/registry-check", '--container',
+    $new->container);
+$new->run_ok('registry-check', @check, '--prefix', $prefix);
+$new->run_fails('without the prefix', qr/no registry in it/, @check);
 
 $new->finish(allow => qr/_state was signed by another secret/);

@@ -62,6 +62,7 @@ typedef struct {
     char           *user;
     char           *key;
     char           *container;
+    reg_str_t       prefix;             /* of all names, with its slash */
     char           *storage_url;        /* NULL: what the auth server says */
     char           *ca_file;
     long            parallel;

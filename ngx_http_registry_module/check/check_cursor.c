@@ -69,6 +69,7 @@ ask(check_t *c, check_cursor_t *cursor)
     reg_buf_text(&b, "format=json&limit=");
     reg_buf_number(&b, PAGE);
     reg_buf_text(&b, "&prefix=");
+    reg_buf_escape(&b, &c->options.prefix, 0);
     reg_buf_escape(&b, &cursor->prefix, 0);
 
     if (cursor->delimiter) {
@@ -77,6 +78,7 @@ ask(check_t *c, check_cursor_t *cursor)
 
     if (cursor->marker.len) {
         reg_buf_text(&b, "&marker=");
+        reg_buf_escape(&b, &c->options.prefix, 0);
         reg_buf_escape(&b, &cursor->marker, 0);
     }
 
@@ -94,6 +96,7 @@ ask(check_t *c, check_cursor_t *cursor)
 static void
 take_page(check_t *c, check_cursor_t *cursor)
 {
+    size_t        i;
     reg_str_t     body, last;
     const char   *why;
     reg_entry_t  *entries;
@@ -129,6 +132,15 @@ take_page(check_t *c, check_cursor_t *cursor)
     }
 
     entries = cursor->page.entries;
+
+    for (i = 0; i < cursor->page.n; i++) {
+        if (entries[i].name.len < c->options.prefix.len) {
+            check_fatal(c, "the storage lists what it was not asked for");
+        }
+
+        entries[i].name.data += c->options.prefix.len;
+        entries[i].name.len -= c->options.prefix.len;
+    }
 
     if (cursor->marker.len
         && check_compare(entries[0].name.data, entries[0].name.len,

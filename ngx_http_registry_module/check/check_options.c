@@ -18,6 +18,7 @@ enum {
     OPT_USER,
     OPT_KEY_FILE,
     OPT_CONTAINER,
+    OPT_PREFIX,
     OPT_STORAGE_URL,
     OPT_CA_FILE,
     OPT_PARALLEL,
@@ -36,6 +37,7 @@ enum {
 static void from_environment(check_options_t *o);
 static char *read_key(const char *name);
 static unsigned read_repairs(const char *text);
+static reg_str_t read_prefix(const char *text);
 static int64_t read_number(const char *option, const char *text, int64_t min,
     int64_t max, int units);
 static void complete(check_options_t *o);
@@ -49,6 +51,7 @@ static const struct option  options[] = {
     { "user", required_argument, NULL, OPT_USER },
     { "key-file", required_argument, NULL, OPT_KEY_FILE },
     { "container", required_argument, NULL, OPT_CONTAINER },
+    { "prefix", required_argument, NULL, OPT_PREFIX },
     { "storage-url", required_argument, NULL, OPT_STORAGE_URL },
     { "ca-file", required_argument, NULL, OPT_CA_FILE },
     { "parallel", required_argument, NULL, OPT_PARALLEL },
@@ -76,6 +79,7 @@ static const char  help[] =
 "  --key-file FILE     holds the user's key (RGW_KEY_FILE; the key itself:\n"
 "                      RGW_SECRET_KEY)\n"
 "  --container NAME    the registry's (RGW_CONTAINER)\n"
+"  --prefix NAME       of all its objects, as registry_prefix has it\n"
 "  --storage-url URL   other than what the auth server answers\n"
 "  --ca-file FILE      certificates that are trusted, of https URLs\n"
 "\n"
@@ -155,6 +159,10 @@ check_options_read(check_options_t *o, int argc, char **argv)
 
         case OPT_CONTAINER:
             o->container = optarg;
+            break;
+
+        case OPT_PREFIX:
+            o->prefix = read_prefix(optarg);
             break;
 
         case OPT_STORAGE_URL:
@@ -315,6 +323,41 @@ check_repair_name(unsigned kind)
     }
 
     return i < NREPAIRS ? repairs[i].name : "";
+}
+
+
+/* as registry_prefix: slashes at its beginning are left out */
+
+static reg_str_t
+read_prefix(const char *text)
+{
+    char       *p;
+    reg_str_t   prefix;
+
+    text += strspn(text, "/");
+
+    /* what X-Object-Manifest has escaped would not be found in it */
+
+    if (text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                          "0123456789._~-/")])
+    {
+        refuse("the prefix \"%s\" has more than letters, digits and \"._~-/\"",
+               text);
+    }
+
+    memset(&prefix, 0, sizeof(reg_str_t));
+
+    if (*text) {
+        p = malloc(strlen(text) + 2);
+        if (p == NULL) {
+            refuse("out of memory");
+        }
+
+        prefix.len = (size_t) sprintf(p, "%s/", text);
+        prefix.data = (unsigned char *) p;
+    }
+
+    return prefix;
 }
 
 

@@ -45,6 +45,15 @@ check_head_add(check_t *c, const char *object_manifest, uint32_t blob,
     slash = strchr(object_manifest, '/');
     prefix = check_str(slash ? slash + 1 : "");
 
+    if (c->options.prefix.len
+        && prefix.len >= c->options.prefix.len
+        && memcmp(prefix.data, c->options.prefix.data, c->options.prefix.len)
+           == 0)
+    {
+        prefix.data += c->options.prefix.len;
+        prefix.len -= c->options.prefix.len;
+    }
+
     c->heads = check_grow(c->heads, &c->heads_room, c->nheads,
                           sizeof(check_head_t));
     head = &c->heads[c->nheads++];

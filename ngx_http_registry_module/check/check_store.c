@@ -197,6 +197,7 @@ check_request(check_t *c, reg_method_t method, const reg_str_t *object,
     if (object) {
         r->object = check_strdup(NULL, object);
         reg_buf_char(&b, '/');
+        reg_buf_escape(&b, &c->options.prefix, 1);
         reg_buf_escape(&b, object, 1);
     }
 

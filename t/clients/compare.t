@@ -68,7 +68,8 @@ for my $i (0 .. $#names) {
 
         my $docker = $image =~ s/\Q$OCI\E/$DOCKER/r
             =~ s/oci\.image\.config\.v1/docker.container.image.v1/r
-            =~ s/oci\.image\.layer\.v1\.tar\+gzip/docker.image.rootfs.diff.tar.gzip/gr;
+            =~ s/oci\.image\.layer\.v1\.tar\+gzip
+                /docker.image.rootfs.diff.tar.gzip/gxr;
         put($c, $name, "$who-docker", $docker, $DOCKER);
 
         for ([$INDEX, $OCI, $image], [$LIST, $DOCKER, $docker]) {
@@ -228,7 +229,7 @@ for my $name (@names) {
     }
 }
 
-is(join("\n", @differences), '', 'all answers are the same') or explain();
+is(join("\n", @differences), '', 'all answers are the same') or show_segments();
 is_deeply([grep { !$used{$_} } map { $_->{name} } @improvements], [],
     'but for improvements, each of them seen');
 
@@ -296,7 +297,7 @@ $new->finish;
 
 # whose segments a blob has that one of both cannot read
 
-sub explain {
+sub show_segments {
     for ("\n@differences" =~ m{/blobs/(sha256:\w+) *\n   :status: 404}g) {
         my $r = $new->store->swift('HEAD', '/' . RegistryTest::blob_name($_));
         diag "$_: $r->{status} $r->{headers}{'content-length'} bytes of \""
