@@ -294,7 +294,14 @@ void ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
 void ngx_http_registry_changed(ngx_http_request_t *r,
     const reg_call_t *call);
 
+/* request.c: for the upstream, and a method's name */
+ngx_int_t ngx_http_registry_create_request(ngx_http_request_t *r);
+const char *ngx_http_registry_swift_method(reg_method_t method);
+
 /* swift.c: one call on an upstream of nginx */
+ngx_http_registry_call_t *ngx_http_registry_call_of(ngx_http_request_t *r);
+void ngx_http_registry_reset_reply(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
 ngx_int_t ngx_http_registry_upstream(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc);
 

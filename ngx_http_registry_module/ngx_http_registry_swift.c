@@ -1,15 +1,11 @@
 /*
- * One Swift call on nginx's upstream: the request built anew from the call,
- * nothing of the client's headers in it; of the reply only what is asked
- * for, nothing of its headers goes to the client.
+ * One Swift call on nginx's upstream, and its reply: of that only what is
+ * asked for, nothing of its headers goes to the client.
  */
 
 #include "ngx_http_registry_module.h"
 
 
-static ngx_int_t ngx_http_registry_create_request(ngx_http_request_t *r);
-static void ngx_http_registry_reset_reply(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc);
 static ngx_int_t ngx_http_registry_reinit_request(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_process_status(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_process_header(ngx_http_request_t *r);
@@ -24,12 +20,7 @@ static void ngx_http_registry_finalize_request(ngx_http_request_t *r,
     ngx_int_t rc);
 
 
-static const char *ngx_http_registry_methods[] = {
-    "GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "COPY"
-};
-
-
-static ngx_http_registry_call_t *
+ngx_http_registry_call_t *
 ngx_http_registry_call_of(ngx_http_request_t *r)
 {
     ngx_http_registry_ctx_t  *ctx;
@@ -111,137 +102,9 @@ ngx_http_registry_upstream(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_registry_create_request(ngx_http_request_t *r)
-{
-    off_t                          length;
-    reg_str_t                      text, container;
-    reg_buf_t                      out;
-    ngx_buf_t                     *b;
-    ngx_str_t                     *root;
-    reg_call_t                    *call;
-    ngx_chain_t                   *cl, *body;
-    ngx_http_upstream_t           *u;
-    ngx_http_registry_call_t      *rc;
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    u = r->upstream;
-    rc = ngx_http_registry_call_of(r);
-    call = rc->call;
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    if (rc->slice) {
-
-        /* a header may have been read before, of a damaged file */
-
-        ngx_http_registry_reset_reply(r, rc);
-        rc->ctx->storage_calls++;
-    }
-
-    reg_buf_init(&out, &rc->ctx->arena, 1024);
-    reg_buf_text(&out, ngx_http_registry_methods[call->method]);
-    reg_buf_char(&out, ' ');
-    reg_buf_add(&out, rc->ctx->storage.data, rc->ctx->storage.len);
-    reg_buf_char(&out, '/');
-
-    root = call->on_container ? &rlcf->container : &rlcf->root;
-
-    container.len = root->len;
-    container.data = root->data;
-    reg_buf_escape(&out, &container, 1);
-
-    if (!call->on_container) {
-        reg_buf_char(&out, '/');
-        reg_buf_escape(&out, &call->object, 1);
-    }
-
-    if (call->query.len) {
-        reg_buf_char(&out, '?');
-        reg_buf_add_str(&out, &call->query);
-    }
-
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "http registry call %*s", out.len, out.data);
-
-    reg_buf_text(&out, " HTTP/1.1" CRLF "Host: ");
-    reg_buf_add(&out, rlcf->host.data, rlcf->host.len);
-    reg_buf_text(&out, CRLF "X-Auth-Token: ");
-    reg_buf_add(&out, rc->ctx->token.data, rc->ctx->token.len);
-    reg_buf_text(&out, CRLF);
-    reg_buf_add_str(&out, &call->headers);
-
-    length = (off_t) call->body.len;
-
-    if (call->feed) {
-        ngx_http_registry_feed_begin(r, rc, &length);
-    }
-
-    if (length < 0) {
-        reg_buf_text(&out, "Transfer-Encoding: chunked" CRLF);
-
-    } else if (call->method == REG_PUT || call->method == REG_POST) {
-        reg_buf_text(&out, "Content-Length: ");
-        reg_buf_number(&out, length);
-        reg_buf_text(&out, CRLF);
-    }
-
-    if (call->method == REG_PUT && !call->on_container) {
-        reg_buf_text(&out, "Content-Type: ");
-
-        if (call->content_type.len) {
-            reg_buf_add_str(&out, &call->content_type);
-
-        } else {
-            reg_buf_text(&out, "application/octet-stream");
-        }
-
-        reg_buf_text(&out, CRLF);
-    }
-
-    reg_buf_text(&out, CRLF);
-
-    if (call->body.len) {
-        reg_buf_add_str(&out, &call->body);
-    }
-
-    text = reg_buf_str(&out);
-    if (text.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    cl = ngx_alloc_chain_link(r->pool);
-
-    if (b == NULL || cl == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->memory = 1;
-    b->start = text.data;
-    b->pos = text.data;
-    b->last = text.data + text.len;
-    b->end = b->last;
-    b->flush = 1;
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    body = u->request_bufs;
-    u->request_bufs = cl;
-
-    /* a body that is still being read is added by the upstream itself */
-
-    if (call->feed && !r->request_body_no_buffering) {
-        cl->next = body;
-    }
-
-    return NGX_OK;
-}
-
-
 /* the reply is read from its beginning, and what was read of it forgotten */
 
-static void
+void
 ngx_http_registry_reset_reply(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
 {
@@ -511,7 +374,7 @@ ngx_http_registry_remember(ngx_http_request_t *r,
     s->data = p;
     s->len = ngx_sprintf(p, "%ui to %s \"%*s\", transaction \"%*s\"",
                          rc->status.code,
-                         ngx_http_registry_methods[rc->call->method],
+                         ngx_http_registry_swift_method(rc->call->method),
                          rc->call->object.len, rc->call->object.data,
                          rc->call->reply.trans_id.len,
                          rc->call->reply.trans_id.data)

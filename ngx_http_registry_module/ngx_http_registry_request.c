@@ -1,0 +1,176 @@
+/*
+ * The bytes of a Swift call: built anew from the call, with nothing of the
+ * client's headers in it.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+static void ngx_http_registry_request_line(reg_buf_t *out,
+    ngx_http_registry_call_t *rc, ngx_http_registry_loc_conf_t *rlcf);
+static void ngx_http_registry_request_headers(reg_buf_t *out,
+    ngx_http_registry_call_t *rc, off_t length);
+
+
+const char *
+ngx_http_registry_swift_method(reg_method_t method)
+{
+    static const char  *names[] = {
+        "GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "COPY"
+    };
+
+    return names[method];
+}
+
+
+ngx_int_t
+ngx_http_registry_create_request(ngx_http_request_t *r)
+{
+    off_t                          length;
+    reg_str_t                      text;
+    reg_buf_t                      out;
+    ngx_buf_t                     *b;
+    reg_call_t                    *call;
+    ngx_chain_t                   *cl, *body;
+    ngx_http_upstream_t           *u;
+    ngx_http_registry_call_t      *rc;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    u = r->upstream;
+    rc = ngx_http_registry_call_of(r);
+    call = rc->call;
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rc->slice) {
+
+        /* a header may have been read before, of a damaged file */
+
+        ngx_http_registry_reset_reply(r, rc);
+        rc->ctx->storage_calls++;
+    }
+
+    reg_buf_init(&out, &rc->ctx->arena, 1024);
+    ngx_http_registry_request_line(&out, rc, rlcf);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "http registry call %*s", out.len, out.data);
+
+    reg_buf_text(&out, " HTTP/1.1" CRLF "Host: ");
+    reg_buf_add(&out, rlcf->host.data, rlcf->host.len);
+    reg_buf_text(&out, CRLF);
+
+    length = (off_t) call->body.len;
+
+    if (call->feed) {
+        ngx_http_registry_feed_begin(r, rc, &length);
+    }
+
+    ngx_http_registry_request_headers(&out, rc, length);
+
+    if (call->body.len) {
+        reg_buf_add_str(&out, &call->body);
+    }
+
+    text = reg_buf_str(&out);
+    if (text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->start = text.data;
+    b->pos = text.data;
+    b->last = text.data + text.len;
+    b->end = b->last;
+    b->flush = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    body = u->request_bufs;
+    u->request_bufs = cl;
+
+    /* a body that is still being read is added by the upstream itself */
+
+    if (call->feed && !r->request_body_no_buffering) {
+        cl->next = body;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_request_line(reg_buf_t *out, ngx_http_registry_call_t *rc,
+    ngx_http_registry_loc_conf_t *rlcf)
+{
+    ngx_str_t   *root;
+    reg_str_t    container;
+    reg_call_t  *call = rc->call;
+
+    reg_buf_text(out, ngx_http_registry_swift_method(call->method));
+    reg_buf_char(out, ' ');
+    reg_buf_add(out, rc->ctx->storage.data, rc->ctx->storage.len);
+    reg_buf_char(out, '/');
+
+    root = call->on_container ? &rlcf->container : &rlcf->root;
+
+    container.len = root->len;
+    container.data = root->data;
+    reg_buf_escape(out, &container, 1);
+
+    if (!call->on_container) {
+        reg_buf_char(out, '/');
+        reg_buf_escape(out, &call->object, 1);
+    }
+
+    if (call->query.len) {
+        reg_buf_char(out, '?');
+        reg_buf_add_str(out, &call->query);
+    }
+}
+
+
+/* to the end of the header; length -1: the body is chunked */
+
+static void
+ngx_http_registry_request_headers(reg_buf_t *out,
+    ngx_http_registry_call_t *rc, off_t length)
+{
+    reg_call_t  *call = rc->call;
+
+    reg_buf_text(out, "X-Auth-Token: ");
+    reg_buf_add(out, rc->ctx->token.data, rc->ctx->token.len);
+    reg_buf_text(out, CRLF);
+    reg_buf_add_str(out, &call->headers);
+
+    if (length < 0) {
+        reg_buf_text(out, "Transfer-Encoding: chunked" CRLF);
+
+    } else if (call->method == REG_PUT || call->method == REG_POST) {
+        reg_buf_text(out, "Content-Length: ");
+        reg_buf_number(out, length);
+        reg_buf_text(out, CRLF);
+    }
+
+    if (call->method == REG_PUT && !call->on_container) {
+        reg_buf_text(out, "Content-Type: ");
+
+        if (call->content_type.len) {
+            reg_buf_add_str(out, &call->content_type);
+
+        } else {
+            reg_buf_text(out, "application/octet-stream");
+        }
+
+        reg_buf_text(out, CRLF);
+    }
+
+    reg_buf_text(out, CRLF);
+}
