@@ -14,6 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use RegistryTest;
+use RegistryTest::Faults;
 use RegistryTest::Image qw(random_file read_file write_file);
 use RegistryTest::Process;
 
@@ -244,44 +245,32 @@ $t->stop;
 
 # a storage that breaks off
 
-my $port = RegistryTest::free_port();
-my $faults = $t->dir . '/faults';
-my $gate = RegistryTest::Process->start(
-    name => 'faults', log => $t->dir . '/faults.log',
-    command => [$^X, "-I$FindBin::Bin/lib", '-MRegistryTest::Fault',
-        '-e', 'RegistryTest::Fault::run(@ARGV)', $port, $ENV{RGW_ENDPOINT},
-        $faults]);
-$gate->wait_until(10, 'listening', sub { RegistryTest::answers($port) });
-$t->start(rgw => "127.0.0.1:$port");
+my $faults = RegistryTest::Faults->new($t);
+$t->start(rgw => $faults->address);
 $c = $t->client;
 
 is $c->request('GET', $path)->{status}, 200, 'a storage without faults';
 
 
-sub fault {
-    unlink "$faults.count";
-    write_file($faults, "@_");
-}
-
-
+my $short = qr/a range of .* was cut short/;
 my @cases = (
 
-    # [fault, range or none, is a byte sent?, log]
+    # [fault, number, bytes; range or none, is a byte sent?, log]
 
-    ['cut 1 1000', undef, 1, qr/upstream prematurely closed/],
-    ['cut 1 1000', '5-70000', 1, qr/upstream prematurely closed/],
-    ['cut 1 1000', '5-70000,80000-80001', 1, qr/a range of .* was cut short/],
-    ['cut 2 10', '5-70000,80000-80099', 1, qr/a range of .* was cut short/],
-    ['cut 1 0', '5-70000,80000-80001', 1, qr/a range of .* was cut short/],
-    ['status 1 0', undef, 0, qr/the storage answers 503/],
-    ['status 1 0', '5-70000,80000-80001', 0, qr/the storage answers 503/],
-    ['status 2 0', '5-70000,80000-80001', 1, qr/a range of .* was cut short/],
-    ['length 1 7', undef, 0, qr/with 800007 bytes/],
-    ['length 1 7', '0-9', 0, qr/with 17 bytes/],
-    ['length 2 7', '0-9,20-29', 1, qr/with 17 bytes/],
-    ['range 1 7', '0-9', 0, qr{bytes 0-9/800007"}],
-    ['range 1 7', '0-9,20-29', 0, qr{bytes 0-9/800007"}],
-    ['range 2 7', '0-9,20-29', 1, qr{bytes 20-29/800007"}],
+    ['cut-body 1 1000', undef, 1, qr/upstream prematurely closed/],
+    ['cut-body 1 1000', '5-70000', 1, qr/upstream prematurely closed/],
+    ['cut-body 1 1000', '5-70000,80000-80001', 1, $short],
+    ['cut-body 2 10', '5-70000,80000-80099', 1, $short],
+    ['cut-body 1 0', '5-70000,80000-80001', 1, $short],
+    ['503 1', undef, 0, qr/the storage answers 503/],
+    ['503 1', '5-70000,80000-80001', 0, qr/the storage answers 503/],
+    ['503 2', '5-70000,80000-80001', 1, $short],
+    ['padded 1 7', undef, 0, qr/with 800007 bytes/],
+    ['padded 1 7', '0-9', 0, qr/with 17 bytes/],
+    ['padded 2 7', '0-9,20-29', 1, qr/with 17 bytes/],
+    ['total 1 7', '0-9', 0, qr{bytes 0-9/800007"}],
+    ['total 1 7', '0-9,20-29', 0, qr{bytes 0-9/800007"}],
+    ['total 2 7', '0-9,20-29', 1, qr{bytes 20-29/800007"}],
     ['more 1 9', '0-9,20-29', undef, qr/registry: |^$/],
 );
 
@@ -293,7 +282,9 @@ for (@cases) {
         $offset = -s $t->error_log;
         my $out = $t->dir . '/out';
 
-        fault($fault);
+        my ($what, $n, $at) = split / /, $fault;
+        $faults->plan({ match => '^GET \\S+/data', fault => $what, n => $n,
+            at => $at });
         my $got = $t->command('curl', '-s', $http, '--cacert', $t->ca,
             '-u', $t->login, $range ? ('-H', "Range: bytes=$range") : (),
             '-o', $out, '-w', '%{http_code}', 'https://' . $t->host . $path);
@@ -313,7 +304,7 @@ for (@cases) {
     }
 }
 
-fault('');
+$faults->plan;
 is $c->request('GET', $path)->{content}, $bytes, 'no fault, and all is well';
 
 $t->finish(allow => qr/registry: |prematurely closed/);

@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use RegistryTest;
-use RegistryTest::Process;
+use RegistryTest::Faults;
 
 
 my $t = RegistryTest->new;
@@ -21,8 +21,9 @@ my $t = RegistryTest->new;
 # docker-registry does not start without a storage
 plan skip_all => 'registry:2 cannot do this' if !$t->is_module;
 
-my $port = RegistryTest::free_port();
-$t->start(rgw => "127.0.0.1:$port");
+my $faults = RegistryTest::Faults->new($t);
+$faults->plan({ fault => 'refuse' });
+$t->start(rgw => $faults->address);
 my $c = $t->client;
 my $unknown = 'sha256:' . '0' x 64;
 
@@ -53,13 +54,9 @@ is $c->request('HEAD', "/v2/app/blobs/$unknown")->{status}, 503,
     'HEAD: never 404 for what is not known';
 
 
-# the storage comes: what listens now leads to the RGW
+# the storage comes
 
-my $gate = RegistryTest::Process->start(
-    name => 'gate', log => $t->dir . '/gate.log',
-    command => [$^X, "-I$FindBin::Bin/../lib", '-MRegistryTest::Gate',
-        '-e', 'RegistryTest::Gate::run(@ARGV)', $port, $ENV{RGW_ENDPOINT}]);
-$gate->wait_until(10, 'listening', sub { RegistryTest::answers($port) });
+$faults->plan;
 
 my $r;
 for (1 .. 300) {
@@ -76,7 +73,7 @@ is $c->request('GET', "/v2/app/blobs/$digest")->{content}, 'some bytes',
 
 # and goes away again
 
-$gate->stop;
+$faults->plan({ fault => 'refuse' });
 
 # small blobs and links are in memory, these are believed for one second
 for (1 .. 50) {

@@ -476,6 +476,7 @@ operation 'PUT manifest, tag=',
     };
 
 operation 'DELETE manifest, tag',
+    trusts => 1,
     needs => sub {
         my ($self, $x) = @_;
         $self->image($x);
@@ -494,6 +495,7 @@ operation 'DELETE manifest, tag',
     };
 
 operation 'DELETE manifest, digest',
+    trusts => 1,
     needs => sub {
         my ($self, $x) = @_;
         $self->image($x);
@@ -603,6 +605,7 @@ operation 'HEAD blob, large object',
     };
 
 operation 'DELETE blob',
+    trusts => 1,
     a_blob(1000),
     act => get($of_blob, method => 'DELETE'),
     good => sub { $_[2]{status} == 202 },
@@ -750,6 +753,7 @@ operation 'GET upload',
     holds => sub { '' };
 
 operation 'DELETE upload',
+    trusts => 1,
     needs => begun(20_000, 20_000),
     act => get(sub { $_[0]{location} }, method => 'DELETE'),
     good => sub { $_[2]{status} == 204 },
