@@ -13,7 +13,7 @@
 #include "reg_session.h"
 
 
-#define OBJECTS_MAX  64
+#define OBJECTS_MAX  128
 #define NEVER        ((unsigned) -1)
 
 
@@ -23,6 +23,9 @@ typedef struct {
     size_t          len;
     unsigned        modified;
     int             expires;
+    reg_digest_t    etag;
+    char            segments[600];      /* prefix, of a large object */
+    int64_t         whole;              /* its REG_HEADER_WHOLE */
 } object_t;
 
 
@@ -98,20 +101,21 @@ put(const char *name, const void *data, size_t len)
     o->len = len;
     o->modified = ++now;
     o->expires = 0;
+    o->segments[0] = '\0';
+    o->whole = 0;
 
     if (len) {
         memcpy(o->data, data, len);
     }
+
+    reg_digest_of(&o->etag, REG_SHA256, o->data, len);
 }
 
 
 static void
 etag_of(reg_arena_t *arena, reg_str_t *etag, const object_t *o)
 {
-    reg_digest_t  d;
-
-    reg_digest_of(&d, REG_SHA256, o->data, o->len);
-    *etag = reg_digest_text(arena, &d);
+    *etag = reg_digest_text(arena, &o->etag);
 }
 
 
@@ -222,33 +226,52 @@ header(const reg_call_t *call, const char *name, char *value)
 }
 
 
-/* the segments of a large object, one behind the other */
+/* a large object is its segments that are there now */
 
 static void
-join(const char *name, const char *prefix)
+join(object_t *large)
 {
-    char      all[600];
-    size_t    len;
     unsigned  i;
 
-    qsort(objects, nobjects, sizeof(object_t), by_name);
-
-    for (len = 0, i = 0; i < nobjects; i++) {
-        if (strncmp(objects[i].name, prefix, strlen(prefix)) == 0) {
-            memcpy(all + len, objects[i].data, objects[i].len);
-            len += objects[i].len;
-        }
+    if (large == NULL || large->segments[0] == '\0') {
+        return;
     }
 
-    put(name, all, len);
+    large->len = 0;
+
+    for (i = 0; i < nobjects; i++) {
+        if (strncmp(objects[i].name, large->segments,
+                    strlen(large->segments)) == 0)
+        {
+            large->data = realloc(large->data, large->len + objects[i].len
+                                               + 1);
+            memcpy(large->data + large->len, objects[i].data, objects[i].len);
+            large->len += objects[i].len;
+        }
+    }
+}
+
+
+static void
+put_large(const char *name, const char *segments, const char *whole)
+{
+    object_t  *o;
+
+    put(name, "", 0);
+    qsort(objects, nobjects, sizeof(object_t), by_name);
+
+    o = find(name);
+    (void) snprintf(o->segments, sizeof(o->segments), "%s", segments);
+    o->whole = whole ? atoll(whole) : 0;
 }
 
 
 static void
 make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 {
-    char            name[600], value[600];
+    char            name[600], value[600], whole[600];
     object_t       *o;
+    reg_buf_t       manifest;
 
     memset(&call->reply, 0, sizeof(reg_reply_t));
     call->reply.length = -1;
@@ -280,7 +303,8 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
             put(name, o->data, o->len);
 
         } else if (header(call, "X-Object-Manifest", value)) {
-            join(name, value + sizeof("c/") - 1);
+            put_large(name, value + sizeof("c/") - 1,
+                      header(call, REG_HEADER_WHOLE, whole));
 
         } else if (call->feed) {
 
@@ -320,9 +344,19 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
     }
 
     if (call->method == REG_POST) {
-        o->expires = 0;
+        o->expires &= header(call, "X-Remove-Delete-At", value) == NULL;
         call->reply.status = 202;
         return;
+    }
+
+    join(o);
+
+    if (o->segments[0]) {
+        reg_buf_init(&manifest, f->arena, 256);
+        reg_buf_text(&manifest, "c/");
+        reg_buf_text(&manifest, o->segments);
+        call->reply.object_manifest = reg_buf_str(&manifest);
+        call->reply.whole = o->whole;
     }
 
     call->reply.length = (int64_t) o->len;
@@ -473,9 +507,12 @@ store_is_right(void)
     unsigned      i;
     reg_digest_t  d;
 
+    qsort(objects, nobjects, sizeof(object_t), by_name);
+
     for (i = 0; i < nobjects; i++) {
 
         if (strstr(objects[i].name, "/blobs/sha256/")) {
+            join(&objects[i]);
             reg_digest_of(&d, REG_SHA256, objects[i].data, objects[i].len);
             *reg_digest_print((unsigned char *) want, &d) = '\0';
 
