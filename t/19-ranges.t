@@ -16,7 +16,6 @@ use Time::HiRes qw(sleep);
 use RegistryTest;
 use RegistryTest::Faults;
 use RegistryTest::Image qw(random_file read_file write_file);
-use RegistryTest::Process;
 
 
 my $t = RegistryTest->new;

@@ -246,12 +246,6 @@ reg_store_failed(reg_flow_t *f, const reg_call_t *call)
         return 0;
     }
 
-    /* of a range; no other call has one */
-
-    if (reply->status == 416 && call->method == REG_GET) {
-        return 0;
-    }
-
     if (reply->status == 413) {
         reg_refuse(f, REG_E_DENIED, "the storage quota is exceeded");
         return 1;

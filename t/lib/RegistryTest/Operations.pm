@@ -632,7 +632,7 @@ my %an_upload = (
 );
 
 operation 'mount',
-    %an_upload,
+    %an_upload, trusts => 1,
     needs => sub {
         my ($self, $x) = @_;
         $x->{bytes} = bytes(1000);
