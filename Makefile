@@ -74,6 +74,14 @@ test-big:    ## layers of 6 and 20 GiB: 10 GiB of disk, ten minutes
 	$(MAKE) build
 	prove -v t/big
 
+analyze:     ## static analysis: cppcheck, gcc -fanalyzer, clang-tidy
+	t/bin/packages build test
+	$(MAKE) build
+	ANALYZE=all t/03-analyze.t
+
+leaks:       ## 10,000 requests of each kind: memory must not grow
+	LEAK_REQUESTS=10000 t/bin/test -v t/45-leaks.t
+
 fuzz:        ## the fuzzers, FUZZ_SECONDS (600) each; FUZZ="range route": these
 	t/bin/packages build test
 	FUZZ_SECONDS=$(FUZZ_SECONDS) t/02-fuzz.t
