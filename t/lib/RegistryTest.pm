@@ -185,7 +185,15 @@ sub workers {
 
     my $master = $self->{nginx}->pid;
 
-    return split ' ', read_file("/proc/$master/task/$master/children");
+    # the master listens before it has any
+    for (1 .. 1000) {
+        my @workers = split ' ',
+            read_file("/proc/$master/task/$master/children");
+        return @workers if @workers;
+        select undef, undef, undef, 0.01;
+    }
+
+    die 'nginx has no worker';
 }
 
 
