@@ -487,6 +487,14 @@ judge_small(reg_flow_t *f)
         }
     }
 
+    /* the size is that of another call: ranges are within these bytes, or not
+       answered */
+
+    if ((int64_t) call->reply.body.len != b->data.size) {
+        return reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the storage sent another size than it had told");
+    }
+
     range = b->nranges ? b->ranges : &all;
 
     answer_blob(f, b->nranges ? 206 : 200, range->last - range->first + 1,
