@@ -617,16 +617,23 @@ ngx_http_registry_log_handler(ngx_http_request_t *r)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    if (rlcf->account == NULL) {
+    /* "log_subrequest on" brings those, too: their context is another */
+
+    if (rlcf->account == NULL || r != r->main) {
         return NGX_OK;
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    uri.len = r->uri.len;
-    uri.data = r->uri.data;
+    if (ctx && ctx->counted) {
+        route.kind = ctx->operation.route.kind;
 
-    (void) reg_route_parse(&uri, &route, &e, &detail);
+    } else {
+        uri.len = r->uri.len;
+        uri.data = r->uri.data;
+
+        (void) reg_route_parse(&uri, &route, &e, &detail);
+    }
 
     tp = ngx_timeofday();
     ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
