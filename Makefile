@@ -79,6 +79,9 @@ analyze:     ## static analysis: cppcheck, gcc -fanalyzer, clang-tidy
 	$(MAKE) build
 	ANALYZE=all t/03-analyze.t
 
+test-short:  ## the endpoints, with a few bytes at each read and write
+	t/bin/short
+
 leaks:       ## 10,000 requests of each kind: memory must not grow
 	LEAK_REQUESTS=10000 t/bin/test -v t/45-leaks.t
 

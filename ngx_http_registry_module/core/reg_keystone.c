@@ -555,7 +555,9 @@ reg_keystone_time(const reg_str_t *text)
     }
 
     for (from = 0; from < sizeof(form) - 1; from++) {
-        if (form[from] != '0' && text->data[from] != (unsigned char) form[from]) {
+        if (form[from] != '0'
+            && text->data[from] != (unsigned char) form[from])
+        {
             return -1;
         }
     }
