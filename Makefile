@@ -20,12 +20,12 @@ CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
              ngx_http_registry_module/core/reg_*.c))
 
 .PHONY: help all deps build install deb run stop test test-big bench clean
-.PHONY: fuzz test-faults
+.PHONY: fuzz test-faults test-versions
 
 all: build
 
 help:        ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
 
 deps:        ## installs the packages that build, run and test need (Debian)
 	t/bin/packages build run test
@@ -73,6 +73,7 @@ test-big:    ## layers of 6 and 20 GiB: 10 GiB of disk, ten minutes
 	t/bin/packages build run test
 	$(MAKE) build
 	prove -v t/big
+	RELOADS=100 prove -v t/clients/reload.t
 
 analyze:     ## static analysis: cppcheck, gcc -fanalyzer, clang-tidy
 	t/bin/packages build test
@@ -88,6 +89,9 @@ leaks:       ## 10,000 requests of each kind: memory must not grow
 fuzz:        ## the fuzzers, FUZZ_SECONDS (600) each; FUZZ="range route": these
 	t/bin/packages build test
 	FUZZ_SECONDS=$(FUZZ_SECONDS) t/02-fuzz.t
+
+test-versions: ## on each nginx of NGINX: releases of Debian, or folders with sources
+	t/bin/versions $(NGINX)
 
 bench:       ## this beside RGW itself and docker-registry
 	t/bin/packages build run test

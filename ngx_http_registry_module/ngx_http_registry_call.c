@@ -324,6 +324,9 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
     if (call->feed) {
         sr->request_body_no_buffering = r->request_body_no_buffering;
         sr->reading_body = r->reading_body;
+#if (nginx_version >= 1025000)
+        sr->v3_parse = r->v3_parse;
+#endif
 
         /* the client's events come to the main request */
 

@@ -3,11 +3,11 @@
  * libcurl's sockets and timer on nginx's events.
  */
 
+#include "ngx_http_registry_curl.h"
+
 #include <signal.h>
 #include <curl/curl.h>
 #include <openssl/crypto.h>
-
-#include "ngx_http_registry_curl.h"
 
 
 #define NGX_HTTP_REGISTRY_CURL_HEADERS  65536

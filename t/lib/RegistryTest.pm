@@ -102,6 +102,21 @@ sub ca { "$_[0]{dir}/certs/ca.crt" }
 sub certs { "$_[0]{dir}/certs" }
 
 
+# that of nginx, to compare with others
+
+sub nginx_version {
+    my ($self) = @_;
+
+    my $out = $self->command($self->_nginx, '-v')->{err};
+
+    return $self->{nginx_version} //= version->parse(
+        'v' . ($out =~ m{nginx/([\d.]+)})[0]);
+}
+
+
+sub _nginx { $ENV{NGINX_BINARY} // '/usr/sbin/nginx' }
+
+
 sub client {
     my ($self) = @_;
 
@@ -125,7 +140,7 @@ sub start {
 
     $self->{nginx} = RegistryTest::Process->start(
         name => 'nginx', log => $log, command => [
-            $ENV{NGINX_BINARY} // '/usr/sbin/nginx', '-p', $self->{dir},
+            $self->_nginx, '-p', $self->{dir},
             '-e', $self->error_log, '-c', $conf, '-g', 'daemon off;' ],
     );
 
@@ -501,6 +516,9 @@ sub _configure {
     my $auth = $o{auth} // 1 ? "auth_basic Registry;\n"
         . "            auth_basic_user_file $d/htpasswd;" : '';
 
+    # a directive of its own since 1.25.1
+    my $http2 = $self->nginx_version >= version->parse('v1.25.1') ? 'http2 on;' : '';
+
     my $location = $self->is_module
         ? $self->_module_directives(%o) : $self->_proxy_directives;
 
@@ -531,7 +549,8 @@ http {
 
     server {
         listen 127.0.0.1:$self->{plain_port};
-        listen 127.0.0.1:$self->{port} ssl http2;
+        listen 127.0.0.1:$self->{port} ssl@{[ $http2 ? '' : ' http2' ]};
+        $http2
         ssl_certificate $d/tls/server.crt;
         ssl_certificate_key $d/tls/server.key;
         keepalive_requests 10000;
