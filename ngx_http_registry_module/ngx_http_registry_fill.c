@@ -76,6 +76,7 @@ ngx_http_registry_fill_next(ngx_http_request_t *r,
         fill->slice = NULL;
     }
 
+    fill->flow.ncalls = 0;
     fill->next = reg_data_slice(&fill->flow, &fill->data, fill->next);
 
     part = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));

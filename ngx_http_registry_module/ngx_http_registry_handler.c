@@ -547,6 +547,20 @@ ngx_http_registry_wake(ngx_http_request_t *r)
         return;
     }
 
+    if (ctx->held) {
+        ctx->held = 0;
+        rc = ngx_http_registry_part(r);
+
+        if (rc == NGX_OK) {
+            ngx_http_registry_drive(r);
+
+        } else if (rc != NGX_AGAIN) {
+            ngx_http_registry_fail(r, rc);
+        }
+
+        return;
+    }
+
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
     for (i = 0; i < f->ncalls; i++) {

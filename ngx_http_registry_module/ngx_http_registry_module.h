@@ -118,11 +118,15 @@ typedef struct ngx_http_registry_slice_s   ngx_http_registry_slice_t;
 /* one storage call, on a subrequest or, when its reply is the client's,
    on the main request */
 
-typedef struct {
+typedef struct ngx_http_registry_call_s    ngx_http_registry_call_t;
+
+struct ngx_http_registry_call_s {
     reg_call_t                    *call;
     ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_flight_t    *flight;      /* others wait for it */
     ngx_http_registry_slice_t     *slice;       /* of a part that is kept */
+    ngx_http_registry_call_t      *before;      /* it was fetched ahead by */
+    ngx_http_request_t            *request;     /* ahead, done */
 
     ngx_http_status_t              status;
     ngx_http_chunked_t             chunks;
@@ -143,12 +147,15 @@ typedef struct {
     unsigned                       more:1;      /* reading_body at the cut */
 
     unsigned                       part:1;      /* its output is ours */
+    unsigned                       ahead:1;     /* a slice, without output */
+    unsigned                       fetched:1;   /* of the storage, ahead */
+    unsigned                       done:1;      /* ahead */
     unsigned                       chunked:1;   /* the reply is */
     unsigned                       close:1;     /* after the reply */
     unsigned                       excess:1;    /* a byte too many may come */
     unsigned                       header_out:1;
     unsigned                       whole:1;     /* the reply was read */
-} ngx_http_registry_call_t;
+};
 
 
 struct ngx_http_registry_ctx_s {
@@ -167,6 +174,7 @@ struct ngx_http_registry_ctx_s {
 
     ngx_http_registry_call_t      *pass;
     ngx_http_request_t            *part;        /* the last one, done */
+    ngx_http_registry_call_t      *ahead;       /* the last slice */
     ngx_str_t                      error_body;  /* instead of nginx's own */
     ngx_str_t                      last_error;
 
@@ -178,6 +186,8 @@ struct ngx_http_registry_ctx_s {
     ngx_str_t                      storage_id;  /* of the last transaction */
     unsigned                       storage_busy:1;
     unsigned                       recalled:1;  /* out of the cache */
+    unsigned                       at_hand:1;   /* the slice ahead was */
+    unsigned                       held:1;      /* a part, until it is */
     unsigned                       stale:1;
     unsigned                       counted:1;   /* as running */
 
@@ -273,6 +283,10 @@ ngx_int_t ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
 ngx_int_t ngx_http_registry_part_filter(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part, ssize_t bytes);
+
+/* what waits for a slice looks whether it has come */
+void ngx_http_registry_slice_come(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
 
 /* one call has its reply, or, unless NULL, is to be made after all */
 void ngx_http_registry_call_arrived(ngx_http_request_t *r,

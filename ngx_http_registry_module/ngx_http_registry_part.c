@@ -10,6 +10,11 @@
 #include "ngx_http_registry_module.h"
 
 
+static ngx_int_t ngx_http_registry_part_start(ngx_http_request_t *r,
+    ngx_http_registry_call_t *part, ngx_uint_t flags);
+static void ngx_http_registry_ahead(ngx_http_request_t *r, reg_call_t *next);
+static ngx_int_t ngx_http_registry_ahead_done(ngx_http_request_t *sr,
+    void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_registry_part_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
 
@@ -19,10 +24,8 @@ ngx_http_registry_part(ngx_http_request_t *r)
 {
     ngx_int_t                    rc;
     reg_call_t                  *call;
-    ngx_http_request_t          *sr;
     ngx_http_registry_ctx_t     *ctx;
     ngx_http_registry_call_t    *part;
-    ngx_http_post_subrequest_t  *ps;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     call = &ctx->flow->calls[0];
@@ -63,24 +66,65 @@ ngx_http_registry_part(ngx_http_request_t *r)
         ctx->part = NULL;
     }
 
-    part = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
-    ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
+    if (ctx->ahead && !ctx->ahead->done) {
+        ctx->held = 1;
+        ctx->running = 1;
+        return NGX_AGAIN;
+    }
 
-    if (part == NULL || ps == NULL) {
+    part = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
+    if (part == NULL) {
         return NGX_ERROR;
     }
 
     part->call = call;
-    part->ctx = ctx;
+    part->before = ctx->ahead;
+
+    if (part->before && part->before->request) {
+        (void) ngx_pfree(r->pool,
+                         part->before->request->upstream->buffer.start);
+    }
+
+    ctx->ahead = NULL;
+
+    if (ngx_http_registry_part_start(r, part, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->running = 1;
+    ctx->storage_calls += (call->slice == 0);
+
+    if (ctx->flow->ncalls > 1 && rc == NGX_OK && !ctx->at_hand) {
+        ngx_http_registry_ahead(r, &ctx->flow->calls[1]);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_registry_part_start(ngx_http_request_t *r,
+    ngx_http_registry_call_t *part, ngx_uint_t flags)
+{
+    ngx_http_request_t          *sr;
+    ngx_http_post_subrequest_t  *ps;
+
+    ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
+    if (ps == NULL) {
+        return NGX_ERROR;
+    }
+
+    part->ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     part->length = -1;
     part->part = 1;
     part->since = ngx_current_msec;
 
-    ps->handler = ngx_http_registry_part_done;
+    ps->handler = part->ahead ? ngx_http_registry_ahead_done
+                              : ngx_http_registry_part_done;
     ps->data = part;
 
     if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_CLONE)
+                            NGX_HTTP_SUBREQUEST_CLONE|flags)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -89,17 +133,78 @@ ngx_http_registry_part(ngx_http_request_t *r)
     ngx_http_set_ctx(sr, part, ngx_http_registry_module);
 
     sr->method = NGX_HTTP_GET;
-    sr->header_only = 0;
+    sr->header_only = part->ahead;
 
     sr->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
-    if (sr->request_body == NULL) {
-        return NGX_ERROR;
+
+    return sr->request_body ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * Brings the next slice to the disk while one is sent.  The part is held until
+ * then; if the slice did not come, the part asks itself.
+ */
+
+static void
+ngx_http_registry_ahead(ngx_http_request_t *r, reg_call_t *next)
+{
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_call_t  *part;
+
+    part = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
+    if (part == NULL || next->failed) {
+        return;
     }
 
-    ctx->running = 1;
-    ctx->storage_calls += (call->slice == 0);
+    part->call = ngx_palloc(r->pool, sizeof(reg_call_t));
+    if (part->call == NULL) {
+        return;
+    }
 
-    return NGX_AGAIN;
+    /* the flow makes another of its own */
+
+    *part->call = *next;
+    part->call->reply.length = -1;
+    part->ahead = 1;
+
+    if (ngx_http_registry_part_start(r, part, NGX_HTTP_SUBREQUEST_BACKGROUND)
+        == NGX_OK)
+    {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+        ctx->ahead = part;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_registry_ahead_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+{
+    ngx_http_registry_call_t  *part = data;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
+                   "http registry ahead %ui rc:%i whole:%d",
+                   (ngx_uint_t) part->call->reply.status, rc, part->whole);
+
+    if (!sr->cached) {
+        ngx_http_registry_count_call(part->call, 1,
+                                     ngx_current_msec - part->since);
+    }
+
+#if (NGX_HTTP_CACHE)
+    ngx_http_registry_slice_come(sr, part);
+#endif
+
+    part->done = 1;
+    part->request = sr->upstream ? sr : NULL;
+
+    if (!part->ctx->held) {
+        return NGX_OK;
+    }
+
+    part->ctx->running = 0;
+
+    return ngx_http_post_request(sr->main, NULL);
 }
 
 
@@ -228,6 +333,14 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
         ngx_http_registry_count_call(part->call, 1,
                                      ngx_current_msec - part->since);
     }
+
+#if (NGX_HTTP_CACHE)
+
+    if (part->slice) {
+        ngx_http_registry_slice_come(sr, part);
+    }
+
+#endif
 
     part->ctx->running = 0;
     part->ctx->part = sr->upstream ? sr : NULL;

@@ -47,6 +47,7 @@ static ngx_int_t ngx_http_registry_slice_create_key(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
     ngx_buf_t *buf);
 static void ngx_http_registry_slice_poll(ngx_event_t *ev);
+static void ngx_http_registry_slice_remember(struct stat *st);
 static void ngx_http_registry_slice_cleanup(void *data);
 
 
@@ -248,6 +249,29 @@ ngx_http_registry_slice_poll(ngx_event_t *ev)
 }
 
 
+/* in this worker; others find it within NGX_HTTP_REGISTRY_POLL */
+
+void
+ngx_http_registry_slice_come(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    struct stat  st;
+
+    if (!sr->cached && part->whole && sr->cache
+        && stat((char *) sr->cache->file.name.data, &st) == 0
+        && st.st_size == (off_t) sr->cache->body_start + part->length
+                         + NGX_HTTP_REGISTRY_SUM)
+    {
+        ngx_http_registry_slice_remember(&st);
+    }
+
+    if (ngx_http_registry_slice_timer.timer_set) {
+        ngx_del_timer(&ngx_http_registry_slice_timer);
+        ngx_http_registry_slice_poll(&ngx_http_registry_slice_timer);
+    }
+}
+
+
 static void
 ngx_http_registry_slice_cleanup(void *data)
 {
@@ -266,6 +290,21 @@ ngx_http_registry_slice_cleanup(void *data)
         EVP_CIPHER_CTX_free(slice->sum);
         slice->sum = NULL;
     }
+}
+
+
+/* its bytes have been summed up: no need to look at them again */
+
+static void
+ngx_http_registry_slice_remember(struct stat *st)
+{
+    ngx_http_registry_verified_t  *v;
+
+    v = &ngx_http_registry_slice_verified[st->st_ino
+                                          % NGX_HTTP_REGISTRY_VERIFIED];
+    v->ino = st->st_ino;
+    v->size = st->st_size;
+    v->changed = st->st_ctim;
 }
 
 
@@ -339,9 +378,7 @@ ngx_http_registry_slice_verify(ngx_http_request_t *sr, off_t length)
     }
 
     if (rc == NGX_OK) {
-        v->ino = st.st_ino;
-        v->size = st.st_size;
-        v->changed = st.st_ctim;
+        ngx_http_registry_slice_remember(&st);
     }
 
     return rc;
@@ -392,6 +429,11 @@ ngx_http_registry_slice_begin(ngx_http_request_t *sr,
     ngx_int_t                   rc;
     ngx_http_registry_slice_t  *slice = part->slice;
 
+    if (sr->cached && part->ahead) {
+        part->ctx->at_hand = 1;
+        return NGX_OK;
+    }
+
     if (sr->cached) {
         rc = ngx_http_registry_slice_verify(sr, part->length);
 
@@ -423,9 +465,20 @@ ngx_http_registry_slice_begin(ngx_http_request_t *sr,
         }
     }
 
-    ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_BLOB]
-                                 [sr->cached ? NGX_HTTP_REGISTRY_HIT
-                                             : NGX_HTTP_REGISTRY_MISS]);
+    if (part->before == NULL || !part->before->fetched) {
+        ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_BLOB]
+                                     [sr->cached ? NGX_HTTP_REGISTRY_HIT
+                                                 : NGX_HTTP_REGISTRY_MISS]);
+    }
+
+    if (!sr->cached) {
+        part->fetched = part->ahead;
+        part->ctx->at_hand = 0;
+    }
+
+    if (part->ahead) {
+        return NGX_OK;
+    }
 
     if (ngx_http_registry_part_header(sr->main) != NGX_OK) {
         return NGX_ERROR;

@@ -591,6 +591,7 @@ int64_t
 reg_data_slice(reg_flow_t *f, const reg_data_t *data, int64_t at)
 {
     int64_t      size;
+    reg_call_t  *call;
     reg_range_t  range;
 
     for (size = f->slice; data->size / size >= SLICES_MAX; size *= 2) {
@@ -604,32 +605,36 @@ reg_data_slice(reg_flow_t *f, const reg_data_t *data, int64_t at)
         range.last = data->size - 1;
     }
 
-    f->ncalls = 0;
     get_data(f, data, &range);
 
-    f->calls[0].slice = size;
-    f->calls[0].skip = at - range.first;
-    f->calls[0].take = range.last - at + 1;
+    call = &f->calls[f->ncalls - 1];
+    call->slice = size;
+    call->skip = at - range.first;
+    call->take = range.last - at + 1;
 
     return range.last + 1;
 }
 
 
-/* one slice, and what of it is to be sent */
+/* one slice, what of it is to be sent, and the next one, to fetch it ahead */
 
 static void
 get_slice(reg_flow_t *f)
 {
     blob_t       *b = f->op;
-    int64_t       left;
+    int64_t       left, next;
     reg_range_t  *range = &b->ranges[b->next];
 
-    (void) reg_data_slice(f, &b->data, range->first + b->sent);
+    next = reg_data_slice(f, &b->data, range->first + b->sent);
 
     left = range->last - range->first + 1 - b->sent;
 
     if (f->calls[0].take > left) {
         f->calls[0].take = left;
+    }
+
+    if (next <= range->last) {
+        (void) reg_data_slice(f, &b->data, next);
     }
 }
 

@@ -31,7 +31,8 @@ typedef enum {
     REG_BODY,           /* read the client's body into f->body, then judge */
     REG_PASS,           /* calls[0]: its reply is the client's, the end */
     REG_PART,           /* calls[0]: its reply is a part of the client's,
-                           behind call->head; then judge */
+                           behind call->head; then judge.  calls[1]: the next
+                           one, if it may be fetched ahead */
     REG_ANSWER          /* f->answer is filled in: send it, the end */
 } reg_todo_t;
 
