@@ -55,7 +55,7 @@ reg_rc_t reg_data_link(reg_flow_t *f, const reg_call_t *call,
     const reg_digest_t *d, reg_digest_t *data);
 
 /*
- * The only call: the slice that has the byte at "at", of which "take" bytes
+ * One more call: the slice that has the byte at "at", of which "take" bytes
  * from there on are to be sent.  Returns the next slice's first byte.  Needs
  * f->slice, and of data its digest and size.
  */

@@ -320,7 +320,7 @@ def warm(requests, what):
     """Of each but the first, as long as that one's replies are believed."""
     first = requests.of(lambda n: what(n), 1)
     six = requests.of(lambda n: [what(n) for n in range(6)], 1)
-    return (six - first) / 5
+    return max(six - first, 0) / 5
 
 
 def calls(peers, work, options):

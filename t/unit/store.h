@@ -39,6 +39,7 @@ static unsigned   now;
 static int        container_deleted;
 
 static unsigned   page = 2;             /* entries of a listing */
+static int64_t    slice;                /* of blobs that are kept */
 
 /* called before the calls of each row: others may work in between */
 static void     (*between)(void);
@@ -392,6 +393,7 @@ run(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
     f->container.data = (unsigned char *) "c";
     f->container.len = 1;
     f->part_size = 1 << 20;
+    f->slice = slice;
     f->upload_expires = 60;
     f->manifest_max = 4096;
     f->delete_allowed = 1;

@@ -241,6 +241,55 @@ test_delete_by_digest(void)
 }
 
 
+/* a slice, and the one that may be fetched ahead */
+
+static void
+test_slices(void)
+{
+    char              uri[200], name[300], link[100];
+    const char       *hex;
+    reg_flow_t        f;
+    tap_arena_t       arena;
+    static const char data[200 * 1024];
+
+    tap_arena_init(&arena, (size_t) -1);
+    clear();
+
+    text_of(link, layer);
+    hex = link + strlen("sha256:");
+
+    (void) sprintf(name, "files/docker/registry/v2/blobs/sha256/%.2s/%s/data",
+                   hex, hex);
+    put(name, data, sizeof(data));
+    (void) sprintf(name, "files/docker/registry/v2/repositories/a/b/_layers/"
+                   "sha256/%s/link", hex);
+    put(name, link, strlen(link));
+    (void) sprintf(uri, "/v2/a/b/blobs/%s", link);
+
+    slice = 128 * 1024;
+    ok(run(&f, &arena, REG_GET, uri, "", "") == 200, "a blob in slices",
+       f.answer.status);
+    ok(f.todo == REG_PART && f.ncalls == 2
+       && f.calls[0].skip == 0 && f.calls[0].take == slice
+       && tap_is(&f.calls[0].want_range, "bytes 0-131071/204800"),
+       "the first one", f.ncalls);
+    ok(f.calls[1].slice == slice && f.calls[1].take == 72 * 1024
+       && tap_is(&f.calls[1].want_range, "bytes 131072-204799/204800"),
+       "the one behind it", (size_t) f.calls[1].take);
+
+    f.calls[0].reply.status = 206;
+    ok(reg_flow_run(&f) == REG_PART && f.ncalls == 1
+       && tap_is(&f.calls[0].want_range, "bytes 131072-204799/204800"),
+       "the last one has none behind it", f.ncalls);
+
+    f.calls[0].reply.status = 206;
+    ok(reg_flow_run(&f) == REG_ANSWER, "the end", 0);
+
+    slice = 0;
+    tap_arena_free(&arena);
+}
+
+
 int
 main(void)
 {
@@ -250,6 +299,7 @@ main(void)
     test_memory(2);
     test_refusals();
     test_delete_by_digest();
+    test_slices();
 
     clear();
 

@@ -1,7 +1,7 @@
 package RegistryTest::Relay;
 
 # A stock nginx between the module and RGW: it writes down each call, and can
-# be slow, thin or away.
+# be slow or away.
 #
 #   my $relay = RegistryTest::Relay->new($t);
 #   $t->start(rgw => $relay->address);
@@ -50,7 +50,6 @@ http {
         location / {
             if (-f $dir/away) { return 503; }
             if (-f $dir/slow) { rewrite ^ /slow\$uri last; }
-            if (-f $dir/thin) { limit_rate 1m; }
             proxy_pass http://rgw;
         }
 
@@ -122,7 +121,6 @@ sub _flag {
 
 sub away { $_[0]->_flag(away => $_[1]) }
 sub slow { $_[0]->_flag(slow => $_[1]) }
-sub thin { $_[0]->_flag(thin => $_[1]) }
 
 
 1;
