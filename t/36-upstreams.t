@@ -1,0 +1,104 @@
+#!/usr/bin/perl
+
+# Several RGWs behind one upstream, of which one is not there or dies in the
+# middle, and RGW by IPv6.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Digest::SHA qw(sha256_hex);
+use Test::More;
+
+use RegistryTest;
+use RegistryTest::Image qw(read_file write_file);
+use RegistryTest::Relay;
+
+
+my $t = RegistryTest->new;
+my $relay = RegistryTest::Relay->new($t);
+my $dead = '127.0.0.1:' . RegistryTest::free_port();
+my ($v6, $front) = map { RegistryTest::free_port() } 1 .. 2;
+
+$t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
+    upstream some {
+        server $dead;
+        server $ENV{RGW_ENDPOINT};
+        keepalive 4;
+    }
+    upstream dying {
+        server @{[ $relay->address ]} max_fails=0;
+        server $ENV{RGW_ENDPOINT} max_fails=0;
+        keepalive 4;
+    }
+    server {
+        listen [::1]:$v6;
+        client_max_body_size 0;
+        location / {
+            proxy_pass http://$ENV{RGW_ENDPOINT};
+            proxy_set_header Host \$http_host;
+            proxy_request_buffering off;
+        }
+    }
+    server {
+        listen [::1]:$front;
+        @{[ $t->location('/v2/', '',
+            registry_pass => 'http://some', registry_cache => 'off') ]}
+        @{[ $t->location('/v2/dying/', '',
+            registry_pass => 'http://dying', registry_cache => 'off') ]}
+        @{[ $t->location('/v2/six/', '',
+            registry_pass => "http://[::1]:$v6", registry_cache => 'off') ]}
+    }
+END
+
+
+# status of a curl over IPv6
+
+sub ask {
+    my ($path, @options) = @_;
+
+    return $t->run('curl', '-s', '-o', $t->dir . '/got', '-w', '%{http_code}',
+        @options, "http://[::1]:$front/v2/$path");
+}
+
+
+sub push_pull {
+    my ($name, $size) = @_;
+
+    write_file($t->dir . '/bytes', my $bytes = 'x' x $size . rand);
+    my $digest = 'sha256:' . sha256_hex($bytes);
+    my $push = ask("$name/blobs/uploads/?digest=$digest", '--data-binary',
+        '@' . $t->dir . '/bytes');
+    my $pull = ask("$name/blobs/$digest");
+
+    return "$push $pull " . (read_file($t->dir . '/got') eq $bytes
+        ? 'same' : 'other');
+}
+
+
+is(push_pull('six/a', $_), '201 200 same', "$_ bytes by IPv6")
+    for 10, 2_000_000;
+
+is(push_pull('some/a', 1000), '201 200 same', "beside a dead one: $_")
+    for 1 .. 6;
+is(push_pull('some/a', 3_000_000), '201 200 same', "large ones, too: $_")
+    for 1 .. 3;
+
+
+# calls without a body of the client go on at the other one
+
+is(push_pull('dying/a', 1000), '201 200 same', 'two are there');
+$relay->{nginx}->stop('KILL');
+
+my %got;
+for (1 .. 10) {
+    my $bytes = 'y' x 1000 . rand;
+    $got{ ask('dying/a/tags/list') }++;
+    $got{ push_pull('dying/a', 1000) }++;
+}
+is_deeply(\%got, { 404 => 10, '201 200 same' => 10 },
+    'one has died: nothing fails');
+
+$t->finish;
