@@ -90,7 +90,7 @@ is(push_pull('some/a', 3_000_000), '201 200 same', "large ones, too: $_")
 # calls without a body of the client go on at the other one
 
 is(push_pull('dying/a', 1000), '201 200 same', 'two are there');
-$relay->{nginx}->stop('KILL');
+$relay->{nginx}->stop;
 
 my %got;
 for (1 .. 10) {
