@@ -34,6 +34,10 @@ $conf =~ s{/etc/ssl/registry\.key}{$dir/tls/server.key};
 $conf =~ s{/etc/ssl/certs/ca-certificates\.crt}{$dir/certs/ca.crt};
 $conf =~ s{/etc/docker/registry/htpasswd}{$dir/htpasswd};
 $conf =~ s{rgw1\.example\.com:443}{127.0.0.1:443};
+
+# where an nginx that is not Debian's has its log
+mkdir "$dir/logs";
+
 write_file("$dir/example.conf", "pid $dir/nginx.pid;\n$conf");
 
 my $r = $t->command($ENV{NGINX_BINARY} // '/usr/sbin/nginx', '-t', '-p', $dir,

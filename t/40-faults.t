@@ -277,7 +277,8 @@ sub answered {
             ? '' : "no answer: $text";
     }
 
-    $text .= " of $r->{headers}{'content-length'}, got " . length $r->{content}
+    $text .= " of $r->{headers}{'content-length'}, got "
+            . length($r->{content} // '')
         if $r->{headers}{'content-length'};
 
     return "a wrong answer: $text" if $r->{status} < 400

@@ -50,7 +50,12 @@ export NGINX_BINARY=$PWD/build/sanitize/nginx
 export TEST_NGINX_BINARY=$NGINX_BINARY
 export REGISTRY_MODULE=$PWD/build/sanitize/ngx_http_registry_module.so
 
-prove t/[1-8]*.t >"$work/prove.log" 2>&1
+# registry-check has sanitizers of its own; pages and docs have no code of ours
+suites=$(ls t/[1-8]*.t | grep -v -e 25-check -e 28-migration -e 51-status \
+             -e 53-operations)
+
+# shellcheck disable=SC2086
+prove $suites >"$work/prove.log" 2>&1
 ok $? 2 "the suites pass under the sanitizers" "$work/prove.log"
 
 cat "$work"/report* >"$work/reports" 2>/dev/null
