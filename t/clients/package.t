@@ -27,7 +27,7 @@ ok()
         echo "ok $tests - $what"
     else
         echo "not ok $tests - $what"
-        sed 's/^/# /' "$work/log" | tail -n 40
+        sed 's/^/# /' "$work/log" | tail -n 40 >&2
     fi
 }
 
