@@ -113,7 +113,7 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    arena.alloc = (void *(*)(void *, size_t)) ngx_palloc;
+    arena.alloc = ngx_http_registry_alloc;
     arena.ctx = r->pool;
 
     uri.len = r->uri.len;

@@ -266,7 +266,7 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
                                 &detail);
     }
 
-    arena.alloc = (void *(*)(void *, size_t)) ngx_palloc;
+    arena.alloc = ngx_http_registry_alloc;
     arena.ctx = r->pool;
 
     body = reg_error_json(&arena, e, &detail, detail.len ? 1 : 0);
