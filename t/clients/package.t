@@ -143,6 +143,9 @@ build()
 {
     t/bin/deb "$work/deb" && return
 
+    { echo "# the first build failed:"; sed 's/^/# /' "$work/log"; } \
+        | tail -n 40 >&3
+
     t/bin/deb "$work/deb"
 }
 
@@ -185,6 +188,7 @@ if [ -z "${RGW_AUTH_URL-}" ]; then
     exit 1
 fi
 
+exec 3>&2
 work=$(mktemp -d "${TMPDIR:-/tmp}/registry-package.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 port=$(free_port)
