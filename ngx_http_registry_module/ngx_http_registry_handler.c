@@ -261,6 +261,11 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    if (rlcf->places) {
+        f->place = ngx_http_registry_place;
+        f->places = rlcf->places;
+    }
+
     f->now = ngx_time();
     f->secret = rlcf->secrets;
     f->nsecrets = rlcf->nsecrets;

@@ -188,6 +188,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, upload_expires),
       NULL },
 
+    { ngx_string("registry_single_node"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, single_node),
+      NULL },
+
     { ngx_string("registry_redirect"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_registry_set_redirect,
@@ -437,6 +444,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      *     conf->secret_file, prefix, root = { 0, NULL };
      *     conf->keystone = { 0 };
      *     conf->account = NULL;
+     *     conf->places = NULL;
      *     conf->container_bit = 0;
      *     conf->secrets = NULL;
      *     conf->nsecrets = 0;
@@ -464,6 +472,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->part_size = NGX_CONF_UNSET;
     conf->upload_expires = NGX_CONF_UNSET;
     conf->upload_authorize = NGX_CONF_UNSET;
+    conf->single_node = NGX_CONF_UNSET;
 
     conf->health_interval = NGX_CONF_UNSET_MSEC;
     conf->health_threshold = NGX_CONF_UNSET_UINT;
@@ -531,6 +540,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->upload_expires, prev->upload_expires,
                          7 * 24 * 60 * 60);
     ngx_conf_merge_value(conf->upload_authorize, prev->upload_authorize, 0);
+    ngx_conf_merge_value(conf->single_node, prev->single_node, 0);
 
     ngx_conf_merge_msec_value(conf->health_interval, prev->health_interval,
                               0);
@@ -608,6 +618,13 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->cache_zone = ngx_http_registry_cache_zone(cf, &zone,
                                           NGX_HTTP_REGISTRY_CACHE_SIZE);
         if (conf->cache_zone == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (conf->single_node) {
+        conf->places = ngx_http_registry_places_zone(cf);
+        if (conf->places == NULL) {
             return NGX_CONF_ERROR;
         }
     }

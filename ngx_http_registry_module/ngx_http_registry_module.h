@@ -83,6 +83,8 @@ typedef struct {
     off_t                          part_size;
     time_t                         upload_expires;
     time_t                         upload_authorize;    /* 0: off */
+    ngx_flag_t                     single_node;
+    ngx_shm_zone_t                *places;      /* of a single node */
 
     ngx_http_registry_account_t   *account;
     ngx_uint_t                     container_bit;
@@ -303,6 +305,11 @@ ngx_int_t ngx_http_registry_flight_join(ngx_http_request_t *r,
     reg_call_t *call, ngx_http_registry_flight_t **own);
 void ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight);
+
+/* place.c: for f->place; "data" is the zone, whose entries survive a reload */
+ngx_shm_zone_t *ngx_http_registry_places_zone(ngx_conf_t *cf);
+int ngx_http_registry_place(void *data, reg_place_t what,
+    const reg_str_t *id, uint64_t tip);
 
 /* after a call that may have changed its object */
 void ngx_http_registry_changed(ngx_http_request_t *r,

@@ -801,3 +801,16 @@ RegistryNginx::location('registry_health on;')
 -secret
 [alert]
 [crit]
+
+
+=== TEST 85: registry_single_node that is neither on nor off
+--- config eval
+RegistryNginx::location('registry_single_node yes;')
+--- must_die
+--- error_log
+[emerg]
+invalid value "yes" in "registry_single_node" directive
+--- no_error_log
+-secret
+[alert]
+[crit]

@@ -166,6 +166,86 @@ for my $calls (4, 11) {
 $t->stop;
 
 
+# a node that is alone asks nobody where its uploads end; all of its workers
+# know, also after a reload
+
+$t->start(auth => 0, rgw => $relay->address, workers => 2,
+    directives => 'registry_single_node on;');
+$c = $t->client;
+$c->push_blob('first', 'first');
+$relay->calls;
+
+$location = $c->begin_upload('alone');
+my $place = $location;
+$location = patch($location, 'a' x $LONG, Chunked => 1);
+asked('alone: the first PATCH', 'PUT');
+$t->reload;
+$c = $t->client;
+$c->push_blob('first', 'first');        # the container is looked for again
+$relay->calls;
+$location = patch($location, 'b' x $LONG);
+asked('alone: a long one behind it, after a reload', 'PUT');
+$location = patch($location, 'c');
+asked('alone: a short one', 'PUT');
+
+my @less = ('less');
+my $range = $c->request('PATCH', $location, { headers => { %type,
+    'Content-Range' => 2 * $LONG + 1 . '-' . (2 * $LONG + 9) },
+    content => sub { shift @less } });
+is $range->{status}, 400, 'alone: less than Content-Range tells';
+asked('alone: it is taken away', 'PUT', 'DELETE');
+
+is close_upload($location, 'a' x $LONG . 'b' x $LONG . 'c'), 201, 'PUT';
+$relay->calls;
+
+$location = $c->begin_upload('alone');
+patch($location, 'a' x $LONG);
+$relay->calls;
+my $late = $c->request('PATCH', $location, { headers => \%type,
+    content => 'b' x $LONG });
+is $late->{status}, 416, 'alone: a PATCH where another one was';
+is $late->{headers}{range}, '0-' . ($LONG - 1), 'is told where it ends';
+$location = patch($late->{headers}{location}, 'c' x $LONG);
+is close_upload($location, 'a' x $LONG . 'c' x $LONG), 201, 'and goes on';
+
+# at the same time, on both workers: of each pair one has the place
+
+for my $n (1 .. 10) {
+    $location = $c->begin_upload("pair$n") =~ s{^https?://[^/]+}{}r;
+
+    my @rivals = map { rival($location, $_ x $LONG) } 'x', 'y';
+    my @answers = map { answer($_) } @rivals;
+    is join(' ', sort map { $_->[0] } @answers), '202 416', "pair $n";
+
+    my ($first) = grep { $answers[$_][0] == 202 } 0, 1;
+    is close_upload($answers[$first][1], ('x', 'y')[$first] x $LONG), 201,
+        "pair $n: the one that was taken";
+}
+
+$t->stop;
+
+
+sub rival {
+    my ($path, $bytes) = @_;
+
+    my $socket = IO::Socket::INET->new('127.0.0.1:' . $t->{plain_port});
+    print $socket "PATCH $path HTTP/1.1\r\nHost: localhost\r\n"
+        . "Content-Type: application/octet-stream\r\nConnection: close\r\n"
+        . 'Content-Length: ' . length($bytes) . "\r\n\r\n$bytes";
+
+    return $socket;
+}
+
+
+sub answer {
+    my ($socket) = @_;
+
+    my $text = do { local $/; <$socket> };
+
+    return [$text =~ m{^HTTP/1.1 (\d+)}, $text =~ /^Location: (\S+)/m];
+}
+
+
 # as many PATCHes as a hundredth of what is measured by t/bench/patches
 
 $t->start(auth => 0);

@@ -133,6 +133,16 @@ typedef enum {
 } reg_sparse_t;
 
 
+/* where an upload ends, as far as one who sees all its requests knows */
+
+typedef enum {
+    REG_PLACE_BEGIN = 0,    /* it begins, without parts */
+    REG_PLACE_TAKE,         /* 1: it ends with "tip", and nobody is at it */
+    REG_PLACE_LEAVE,        /* 1: nobody came since; it ends with "tip" now */
+    REG_PLACE_LOSE          /* what is known is forgotten, for good */
+} reg_place_t;
+
+
 typedef struct reg_flow_s  reg_flow_t;
 
 typedef reg_todo_t (*reg_row_pt)(reg_flow_t *f);
@@ -164,6 +174,12 @@ struct reg_flow_s {
     reg_str_t           body;           /* after REG_BODY */
     unsigned char       random[16];
     int64_t             now;            /* Unix seconds; 0: not told */
+
+    /* NULL: other nodes may have requests of the same upload */
+
+    int               (*place)(void *places, reg_place_t what,
+                               const reg_str_t *id, uint64_t tip);
+    void               *places;
 
     /* the configuration */
 

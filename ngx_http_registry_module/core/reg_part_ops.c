@@ -32,6 +32,15 @@ reg_upload_lifetime(const reg_flow_t *f)
 }
 
 
+int
+reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip)
+{
+    reg_upload_t  *u = f->op;
+
+    return f->place && f->place(f->places, what, &u->id, tip);
+}
+
+
 /* lists all parts, or those from an offset on */
 
 static reg_todo_t
@@ -157,6 +166,30 @@ range_elsewhere(reg_flow_t *f)
 }
 
 
+/*
+ * A PATCH that has the place for itself need not ask the store for others.
+ * Whoever comes while it runs, or with another state, takes that away: then
+ * all of them look.
+ */
+
+static void
+take_place(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (f->method == REG_GET || f->method == REG_HEAD) {
+        return;
+    }
+
+    u->alone = (f->method == REG_PATCH && u->known && !range_elsewhere(f)
+                && reg_upload_place(f, REG_PLACE_TAKE, u->session.tip));
+
+    if (!u->alone) {
+        (void) reg_upload_place(f, REG_PLACE_LOSE, 0);
+    }
+}
+
+
 reg_todo_t
 reg_upload_find(reg_flow_t *f)
 {
@@ -164,6 +197,10 @@ reg_upload_find(reg_flow_t *f)
 
     if (f->method == REG_POST) {
         return REG_NEXT;
+    }
+
+    if (u->marker.len == 0) {
+        take_place(f);
     }
 
     if (!u->known || range_elsewhere(f)
@@ -175,6 +212,10 @@ reg_upload_find(reg_flow_t *f)
 
     if (u->all) {
         return ask_listing(f, ALL);
+    }
+
+    if (u->alone) {
+        return REG_NEXT;
     }
 
     /*
@@ -586,10 +627,40 @@ reg_upload_judge_fed(reg_flow_t *f)
 }
 
 
+/* Content-Range, where the length was not told, may say another one */
+
+static void
+judge_size(reg_flow_t *f)
+{
+    int64_t        start, end;
+    reg_upload_t  *u = f->op;
+
+    if (u->written
+        && reg_content_range_parse(&f->content_range, &start, &end) == REG_OK
+        && u->fed != end - start + 1)
+    {
+        u->verdict = REG_VERDICT_SIZE;
+    }
+}
+
+
 reg_todo_t
 reg_upload_check_siblings(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
+
+    if (u->marker.len == 0) {
+        judge_size(f);
+
+        if (u->alone
+            && reg_upload_place(f, REG_PLACE_LEAVE,
+                                u->verdict == REG_VERDICT_GOOD
+                                ? u->session.tip : u->before.tip))
+        {
+            u->next = 0;
+            return REG_NEXT;
+        }
+    }
 
     return u->written ? ask_listing(f, u->before.tip_start) : REG_NEXT;
 }
@@ -604,7 +675,6 @@ reg_upload_check_siblings(reg_flow_t *f)
 reg_todo_t
 reg_upload_judge_siblings(reg_flow_t *f)
 {
-    int64_t            start, end;
     reg_todo_t         todo;
     reg_upload_t      *u = f->op;
     const reg_part_t  *mine;
@@ -622,13 +692,6 @@ reg_upload_judge_siblings(reg_flow_t *f)
         || is_followed(&u->parts, &u->before, mine))
     {
         u->verdict = REG_VERDICT_STALE;
-
-    } else if (f->content_range.len
-               && reg_content_range_parse(&f->content_range, &start, &end)
-                  == REG_OK
-               && u->fed != end - start + 1)
-    {
-        u->verdict = REG_VERDICT_SIZE;
     }
 
     u->next = 0;

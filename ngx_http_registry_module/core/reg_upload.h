@@ -40,6 +40,7 @@ typedef struct {
     unsigned        known:1;            /* the signed state was good */
     unsigned        closing:1;          /* a digest ends it */
     unsigned        cancelling:1;
+    unsigned        alone:1;            /* its place was taken, for us */
 
     /* the listing: all parts, or those since the last one that is known */
 
@@ -90,7 +91,10 @@ typedef struct {
 } reg_upload_t;
 
 
-/* reg_part_ops.c: each pair is a row */
+/* reg_part_ops.c: 0 when nobody can know, too */
+int reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip);
+
+/* each pair is a row */
 
 /* "find upload": where it stands, as far as its state does not tell */
 reg_todo_t reg_upload_find(reg_flow_t *f);

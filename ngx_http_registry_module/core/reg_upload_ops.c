@@ -216,6 +216,8 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
 reg_todo_t
 reg_upload_say_begun(reg_flow_t *f)
 {
+    (void) reg_upload_place(f, REG_PLACE_BEGIN, 0);
+
     reg_upload_answer(f, 202);
 
     return REG_ANSWER;

@@ -46,6 +46,13 @@ static void     (*between)(void);
 
 static const unsigned char  secret[REG_SESSION_SECRET] = { 7 };
 
+/* a node that knows where its uploads end: of one upload is enough */
+
+static int        single;               /* it does */
+static char       place_id[40];         /* empty: not known */
+static int        place_taken;
+static uint64_t   place_tip;
+
 /* the store */
 
 static object_t *
@@ -81,6 +88,7 @@ clear(void)
     container_deleted = 0;
     lost_call = NEVER;
     between = NULL;
+    place_id[0] = '\0';
 }
 
 
@@ -372,6 +380,41 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 }
 
 
+/* as ngx_http_registry_place.c does it */
+
+static int
+place(void *places, reg_place_t what, const reg_str_t *id, uint64_t tip)
+{
+    int  mine, held;
+
+    (void) places;
+
+    mine = (strlen(place_id) == id->len
+            && memcmp(place_id, id->data, id->len) == 0);
+    held = 0;
+
+    if (what == REG_PLACE_BEGIN) {
+        (void) sprintf(place_id, "%.*s", (int) id->len, (char *) id->data);
+        place_taken = 0;
+        place_tip = 0;
+
+    } else if (mine && what == REG_PLACE_TAKE) {
+        held = (!place_taken && place_tip == tip);
+        place_taken |= held;
+
+    } else if (mine && what == REG_PLACE_LEAVE) {
+        held = 1;
+        place_taken = 0;
+        place_tip = tip;
+
+    } else if (mine && what == REG_PLACE_LOSE) {
+        place_id[0] = '\0';
+    }
+
+    return held;
+}
+
+
 /* what runs a flow: the status of its answer; 500 for one that is not whole */
 
 static unsigned
@@ -394,6 +437,7 @@ run(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
     f->container.len = 1;
     f->part_size = 1 << 20;
     f->slice = slice;
+    f->place = single ? place : NULL;
     f->upload_expires = 60;
     f->manifest_max = 4096;
     f->delete_allowed = 1;

@@ -244,6 +244,39 @@ test_lost(const request_t *rq, size_t row)
 }
 
 
+/* a node that is alone knows without asking; who comes in between is seen */
+
+static void
+test_alone(void)
+{
+    char         next[2000], old[2000];
+    unsigned     before;
+    tap_arena_t  memory;
+
+    tap_arena_init(&memory, (size_t) -1);
+    arena = &memory;
+
+    (void) begin(0);
+    (void) strcpy(old, state);
+
+    before = calls;
+    ok(make(&requests[0], state, next) == 202 && calls == before + 1,
+       "the first PATCH: one call", calls - before);
+
+    before = calls;
+    ok(make(&requests[0], next, state) == 202 && calls == before + 1,
+       "another one: one call", calls - before);
+
+    ok(make(&requests[1], old, next) == 416, "at an old place: refused", 0);
+
+    before = calls;
+    ok(make(&requests[0], state, next) == 202 && calls > before + 1,
+       "behind it: the store was asked", calls - before);
+
+    tap_arena_free(&memory);
+}
+
+
 /* one of many bytes, one at a time; each part of the store stays small */
 
 static void
@@ -288,23 +321,29 @@ main(void)
 {
     size_t  i, k;
 
-    /* whoever looks at others of the same place sees them in one page */
+    for (single = 0; single < 2; single++) {
 
-    page = OBJECTS_MAX;
+        /* whoever looks at others of the same place sees them in one page */
 
-    for (i = 0; i < REQUESTS; i++) {
-        for (k = 0; k < REQUESTS; k++) {
-            test_pair(&requests[i], &requests[k], i * 10 + k);
+        page = OBJECTS_MAX;
+
+        for (i = 0; i < REQUESTS; i++) {
+            for (k = 0; k < REQUESTS; k++) {
+                test_pair(&requests[i], &requests[k], i * 10 + k);
+            }
         }
+
+        page = 2;
+
+        for (i = 0; i < REQUESTS; i++) {
+            test_lost(&requests[i], i);
+        }
+
+        test_tiny();
     }
 
-    page = 2;
-
-    for (i = 0; i < REQUESTS; i++) {
-        test_lost(&requests[i], i);
-    }
-
-    test_tiny();
+    single = 1;
+    test_alone();
     clear();
 
     return tap_end();
