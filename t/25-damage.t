@@ -322,16 +322,19 @@ my $tags = "$base/repositories/team/tag/_manifests";
 for (['a tag of no revision', sub {
         my ($tag, $digest) = @_;
         remove("$tags/revisions/" . RegistryTest::slash($digest) . '/link');
+        put("$tags/tags/$tag/current/link", $digest);
      }, qr/is the tag of a manifest that is not there/],
      ['an empty tag', sub {
         put("$tags/tags/$_[0]/current/link", '');
      }, qr/is a link without a digest/],
      ['an empty revision', sub {
         put("$tags/revisions/" . RegistryTest::slash($_[1]) . '/link', '');
+        put("$tags/tags/$_[0]/current/link", $_[1]);
      }, qr/is an empty link/],
      ['a revision of another digest', sub {
         put("$tags/revisions/" . RegistryTest::slash($_[1]) . '/link',
             'sha256:' . sha256_hex($config));
+        put("$tags/tags/$_[0]/current/link", $_[1]);
      }, qr/is a link to another digest/],
      ['no bytes of a manifest', sub {
         remove(RegistryTest::blob_name($_[1]));
@@ -364,6 +367,25 @@ for (['a tag of no revision', sub {
         "$test: pushed again";
     is $c->request('GET', "/v2/team/tag/manifests/$tag")->{content},
         $manifest, "$test: repaired";
+}
+
+
+# a tag that was written here goes before its revision link does, so that it
+# can be read without a look at that
+
+{
+    my ($manifest, $digest) = $c->manifest($config, $config);
+    $c->put_manifest('team/tag', 'own', $manifest);
+    remove("$tags/revisions/" . RegistryTest::slash($digest) . '/link');
+
+    is $c->request('GET', '/v2/team/tag/manifests/own')->{content}, $manifest,
+        'the tag of this module, by itself';
+    is $c->request('GET', "/v2/team/tag/manifests/$digest")->{status}, 404,
+        'by digest it is gone';
+    is $c->request('DELETE', '/v2/team/tag/manifests/own')->{status}, 202,
+        'and deleted';
+    is $c->request('GET', '/v2/team/tag/manifests/own')->{status}, 404,
+        'it is gone by both';
 }
 
 

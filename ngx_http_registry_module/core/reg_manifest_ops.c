@@ -16,6 +16,7 @@ typedef struct {
     reg_digest_t    data;               /* of the bytes in the store */
     reg_digest_t    digest;             /* as the client is told */
     unsigned        chosen:1;           /* a child of the list it asked for */
+    unsigned        linked:1;           /* by a tag that is proof enough */
 } document_t;
 
 
@@ -23,6 +24,7 @@ static reg_todo_t resolve(reg_flow_t *f);
 static reg_todo_t judge_resolved(reg_flow_t *f);
 static reg_todo_t read_document(reg_flow_t *f);
 static reg_todo_t judge_document(reg_flow_t *f);
+static reg_todo_t judge_revision(reg_flow_t *f, const reg_call_t *call);
 static reg_todo_t answer_document(reg_flow_t *f, const reg_reply_t *reply);
 static reg_todo_t choose(reg_flow_t *f, const reg_manifest_t *m);
 static reg_todo_t cut_range(reg_flow_t *f);
@@ -109,11 +111,20 @@ judge_resolved(reg_flow_t *f)
         return unknown(f);
     }
 
-    /* a tag that was pushed with another digest than sha256 tells of it */
+    if (f->route.by_digest) {
+        return REG_NEXT;
+    }
 
-    if (!f->route.by_digest
-        && reg_digest_parse(&reply->meta_digest, &doc->digest) != REG_OK)
-    {
+    /*
+     * A tag that was written here tells of the digest it was pushed with.
+     * It is deleted before its revision link is, so that need not be there
+     * to be looked at; registry:2 and its elders may leave the tag.
+     */
+
+    if (reg_digest_parse(&reply->meta_digest, &doc->digest) == REG_OK) {
+        doc->linked = 1;
+
+    } else {
         doc->digest = doc->data;
     }
 
@@ -124,14 +135,18 @@ judge_resolved(reg_flow_t *f)
 static reg_todo_t
 read_document(reg_flow_t *f)
 {
+    reg_call_t  *call;
     document_t  *doc = f->op;
 
-    reg_flow_recall(f, REG_GET,
-                    reg_path_revision_link(f->arena, &f->route.name,
-                                           &doc->data));
+    call = reg_flow_recall_data(f, reg_path_blob(f->arena, &doc->data),
+                                &doc->data);
+    call->reply_max = f->manifest_max;
 
-    reg_flow_recall_data(f, reg_path_blob(f->arena, &doc->data), &doc->data);
-    f->calls[1].reply_max = f->manifest_max;
+    if (!doc->linked) {
+        reg_flow_recall(f, REG_GET,
+                        reg_path_revision_link(f->arena, &f->route.name,
+                                               &doc->data));
+    }
 
     return REG_CALL;
 }
@@ -140,36 +155,44 @@ read_document(reg_flow_t *f)
 static reg_todo_t
 judge_document(reg_flow_t *f)
 {
-    reg_str_t      tag;
-    document_t    *doc = f->op;
-    reg_digest_t   d;
+    document_t  *doc = f->op;
+
+    if (!doc->linked && judge_revision(f, &f->calls[1]) != REG_NEXT) {
+        return REG_ANSWER;
+    }
 
     if (reg_store_failed(f, &f->calls[0])) {
         return REG_ANSWER;
     }
 
-    if (f->calls[0].reply.status != 200 && !f->route.by_digest
-        && !doc->chosen)
-    {
+    if (f->calls[0].reply.status != 200) {
+        reg_damaged(f, &f->calls[0].object, "is linked, but not there");
+        return unknown(f);
+    }
+
+    return answer_document(f, &f->calls[0].reply);
+}
+
+
+static reg_todo_t
+judge_revision(reg_flow_t *f, const reg_call_t *call)
+{
+    reg_str_t      tag;
+    document_t    *doc = f->op;
+    reg_digest_t   d;
+
+    if (reg_store_failed(f, call)) {
+        return REG_ANSWER;
+    }
+
+    if (call->reply.status != 200 && !f->route.by_digest && !doc->chosen) {
         tag = reg_path_tag_current(f->arena, &f->route.name,
                                    &f->route.reference);
         reg_damaged(f, &tag, "is the tag of a manifest that is not there");
     }
 
-    if (reg_data_link(f, &f->calls[0], &doc->data, &d) != REG_OK) {
-        return unknown(f);
-    }
-
-    if (reg_store_failed(f, &f->calls[1])) {
-        return REG_ANSWER;
-    }
-
-    if (f->calls[1].reply.status != 200) {
-        reg_damaged(f, &f->calls[1].object, "is linked, but not there");
-        return unknown(f);
-    }
-
-    return answer_document(f, &f->calls[1].reply);
+    return reg_data_link(f, call, &doc->data, &d) == REG_OK ? REG_NEXT
+                                                            : unknown(f);
 }
 
 
@@ -206,7 +229,7 @@ answer_document(reg_flow_t *f, const reg_reply_t *reply)
         || (!reg_digest_equal(&doc->digest, &doc->data)
             && !is_digest_of(&doc->digest, body)))
     {
-        reg_damaged(f, &f->calls[1].object, "has other bytes than its digest");
+        reg_damaged(f, &f->calls[0].object, "has other bytes than its digest");
         return reg_refuse(f, REG_E_MANIFEST_UNKNOWN,
                           "the stored bytes are not those of the digest;"
                           " push the manifest again");
@@ -291,6 +314,7 @@ choose(reg_flow_t *f, const reg_manifest_t *m)
 
         if (d->linux_os && d->amd64 && d->digest.alg == REG_SHA256) {
             doc->chosen = 1;
+            doc->linked = 0;
             doc->data = d->digest;
             doc->digest = d->digest;
 

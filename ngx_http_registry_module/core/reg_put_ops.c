@@ -663,9 +663,7 @@ link_tags(reg_flow_t *f)
                                                       &push->tags[i]),
                               &push->data);
 
-        if (push->digest.alg != REG_SHA256) {
-            reg_call_header(f, call, "X-Object-Meta-Digest", &text, 0);
-        }
+        reg_call_header(f, call, "X-Object-Meta-Digest", &text, 0);
     }
 
     push->next = i;
