@@ -19,7 +19,8 @@ use RegistryTest::Image qw(write_file);
 my $PART = 1 << 20;
 
 my $t = RegistryTest->new;
-$t->start(directives => 'registry_part_size 1m;');
+$t->start(directives =>
+    'registry_part_size 1m; registry_single_node on;');
 
 my $c = $t->client;
 

@@ -23,7 +23,8 @@ my $PART = 1 << 20;
 my $DAY = 24 * 60 * 60;
 
 my $t = RegistryTest->new;
-$t->start(directives => 'registry_part_size 1m;');
+$t->start(directives =>
+    'registry_part_size 1m; registry_single_node on;');
 
 my $c = $t->client;
 my $n = 0;

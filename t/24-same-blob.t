@@ -22,7 +22,8 @@ my $CLIENTS = 50;
 my $WRONG = 17;
 
 my $t = RegistryTest->new;
-$t->start(directives => 'registry_part_size 1m;');
+$t->start(directives =>
+    'registry_part_size 1m; registry_single_node on;');
 
 my $c = $t->client;
 my $name = 'same/blob';

@@ -96,7 +96,7 @@ is_line(['GET', '/v2/a/b/tags/list'], operation => 'tags_get',
 my $cold = is_line(['GET', '/v2/a/b/manifests/v1'],
     operation => 'manifest_get', action => 'pull', repository => 'a/b',
     reference => 'v1', digest => $digest, status => 200, cache => 'MISS',
-    storage_calls => 3);
+    storage_calls => 2);
 like($cold->{storage_time}, qr/^\d+\.\d{3}$/, 'time of the storage');
 like($cold->{storage_id}, qr/^tx[0-9a-f-]+/, 'its transaction');
 

@@ -67,7 +67,8 @@ my $times = join ' ', map { "registry_${_}_timeout 800ms;" }
 $t->start(auth => 0, workers => 2,
     http => join('', "registry_cache_path $t->{dir}/blobs keys_zone=blobs:1m;",
         map { lane($_) } @lanes),
-    directives => 'registry_part_size 1m; registry_cache off;');
+    directives => 'registry_part_size 1m; registry_cache off;'
+        . ($ENV{ASAN_OPTIONS} ? 'registry_single_node on;' : ''));
 $other->start;
 
 my @cases = cases();

@@ -40,7 +40,8 @@ for (@modes) {
     $t{$_} = RegistryTest->new(container => $direct->container);
     $faults{$_} = RegistryTest::Faults->new($t{$_});
     $t{$_}->start(auth => 0, workers => 1, rgw => $faults{$_}->address,
-        directives => 'registry_part_size 1m; registry_read_timeout 10s;',
+        directives => 'registry_part_size 1m; registry_read_timeout 10s;'
+            . ($ENV{ASAN_OPTIONS} ? 'registry_single_node on;' : ''),
         server => 'location = /status { registry_status prometheus; }');
 }
 

@@ -27,7 +27,8 @@ srand $seed;
 note "REGISTRY_SEED=$seed";
 
 my $t = RegistryTest->new;
-my %options = (directives => 'registry_part_size 1m;');
+my %options = (directives =>
+    'registry_part_size 1m; registry_single_node on;');
 $t->start(%options);
 
 my $name = 'crash';
