@@ -71,7 +71,8 @@ asked('POST');
 $location = patch($location, 'x' x $LONG, Chunked => 1);
 asked('PATCH of unknown length', 'PUT', 'GET');
 is close_upload($location, 'x' x $LONG), 201, 'PUT';
-asked('PUT of one part', 'PUT', 'HEAD', 'PUT', 'DELETE');
+is join(' ', sort map { /^(\S+)/ } @{ $relay->calls }), 'DELETE HEAD PUT PUT',
+    'PUT of one part: requests';        # the last two at the same time
 
 $location = $c->begin_upload('chunks');
 $location = patch($location, 'a' x $LONG);

@@ -39,6 +39,8 @@ static reg_todo_t judge_kept(reg_flow_t *f);
 static reg_todo_t write_large(reg_flow_t *f);
 static reg_todo_t verify_blob(reg_flow_t *f);
 static reg_todo_t judge_verified(reg_flow_t *f);
+static reg_todo_t link_blob(reg_flow_t *f);
+static reg_todo_t judge_linked(reg_flow_t *f);
 
 
 static const reg_step_t  put_whole[] = {
@@ -66,7 +68,7 @@ static const reg_step_t  put_parts[] = {
     { "keep segments", keep_segments, judge_kept },
     { "write large object", write_large, reg_judge_made },
     { "verify blob", verify_blob, judge_verified },
-    { "link blob", reg_upload_link, reg_judge_made },
+    { "link blob", link_blob, judge_linked },
     { "delete parts", reg_upload_delete_parts, reg_upload_delete_parts },
     { "answer", reg_upload_say_created, NULL }
 };
@@ -701,6 +703,39 @@ judge_verified(reg_flow_t *f)
     u->next = 0;
 
     return REG_NEXT;
+}
+
+
+/*
+ * The only part goes at the same time: should the link fail, the client's
+ * next try finds the blob, which its state proves.
+ */
+
+static reg_todo_t
+link_blob(reg_flow_t *f)
+{
+    reg_todo_t     todo;
+    reg_upload_t  *u = f->op;
+
+    todo = reg_upload_link(f);
+
+    if (!u->listed && u->session.nparts == 1) {
+        u->next = 1;
+        reg_flow_call(f, REG_DELETE, only_part(f));
+    }
+
+    return todo;
+}
+
+
+static reg_todo_t
+judge_linked(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    f->ncalls -= u->next;
+
+    return reg_judge_made(f);
 }
 
 

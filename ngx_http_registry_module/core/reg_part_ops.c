@@ -741,25 +741,12 @@ reg_todo_t
 reg_upload_delete_parts(reg_flow_t *f)
 {
     uint32_t       i;
-    reg_part_t     tip;
     reg_upload_t  *u = f->op;
 
     f->ncalls = 0;
 
     if (!u->listed) {
-
-        if (u->session.nparts != 1 || u->next) {
-            return REG_NEXT;
-        }
-
-        memset(&tip, 0, sizeof(reg_part_t));
-        tip.id = u->session.tip;
-        tip.merged = u->session.tip_merged;
-
-        u->next = 1;
-        reg_flow_call(f, REG_DELETE, reg_upload_part(f, &tip));
-
-        return REG_CALL;
+        return REG_NEXT;
     }
 
     while (u->next < u->parts.n + u->merging && f->ncalls < REG_CALLS_MAX) {
