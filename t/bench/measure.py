@@ -8,8 +8,8 @@ import threading
 import time
 
 from client import Body, Source
-from peers import (COLD, DISK, MODULE, REFERENCE, RGW, TLS, TYPE, Requests,
-                   digest_of, fill, run)
+from peers import (ASKED, COLD, DISK, MODULE, REFERENCE, RGW, SEVERAL, TLS,
+                   TYPE, Requests, digest_of, fill, run)
 
 MB = 1000000
 OCI = 'application/vnd.oci.'
@@ -222,12 +222,17 @@ def herd(peers, work, options):
 
 def rate_own(peer, request, seconds):
     """Requests per second on 8 connections that acknowledge at once."""
+    return rate_each(peer, lambda n: request, seconds)
+
+
+def rate_each(peer, request, seconds):
+    """The same; each connection asks for something of its own."""
     done = [0] * 8
     end = time.monotonic() + seconds
 
     def work(n):
         client = peer.client()
-        method, url, headers = request
+        method, url, headers = request(n)
         while time.monotonic() < end:
             client.request(method, url, headers)
             done[n] += 1
@@ -237,9 +242,10 @@ def rate_own(peer, request, seconds):
     return sum(done) / spent
 
 
-def rate_fast(request, seconds):
+def rate_fast(request, seconds, more=()):
     """The same of a client in C, where one in Python is too slow."""
     method, url, headers = request
+    headers = {**headers, **dict(more)}
     text = run('ab', '-q', '-k', '-c', '8', '-t', str(seconds),
                '-n', '10000000', *(['-i'] if method == 'HEAD' else []),
                *(arg for field in headers.items()
@@ -263,6 +269,8 @@ def small(peers, work, options):
         text, layer = peer.push_image(client, source)
         digest = digest_of(text)
         fill(peers[RGW], peer.container, tags)
+        if peer.name == MODULE:
+            own = text
         what[peer.name] = {
             'GET manifest by tag': ('GET', 'manifests/v1'),
             'GET manifest by digest': ('GET', 'manifests/' + digest),
@@ -283,6 +291,8 @@ def small(peers, work, options):
 
     rgw = peers[RGW]
     rgw.put_manifest(rgw.client(), text, 'small')
+    for n in range(8):
+        peers[MODULE].put_manifest(peers[MODULE].client(), own, 'own%d' % n)
 
     def request(peer, method, path):
         url, headers = peer.get(path)[1:]
@@ -312,6 +322,19 @@ def small(peers, work, options):
                     peers[REFERENCE], request(
                         peers[REFERENCE], *what[REFERENCE][row]),
                     options.seconds))
+        row = 'GET manifest by tag, each time asked for'
+        table.add(row, RGW, rates['GET'])
+        table.add(row, MODULE, rate_each(
+            peers[ASKED], lambda n: request(peers[ASKED], 'GET',
+                                            'manifests/own%d' % n),
+            options.seconds))
+        row = 'GET manifest by tag, late acknowledgements'
+        table.add(row, RGW, rate_fast(direct['GET'], options.seconds,
+                                      rgw.token))
+        for peer, column in ((peers[COLD], COLD),
+                             (peers[REFERENCE], REFERENCE)):
+            table.add(row, column, rate_fast(
+                request(peer, 'GET', 'manifests/v1'), options.seconds))
         progress('small requests: round %d of %d' % (n + 1, rounds))
     return [table.result()]
 
@@ -345,6 +368,12 @@ def calls(peers, work, options):
             - table.cells['upload: POST'][column][0])
         table.add('upload: closing PUT', column, requests.of(
             lambda n: peer.close(client, *locations[n])))
+        if column == MODULE:
+            several = peers[SEVERAL]
+            other = several.client()
+            table.add('upload: PATCH of one part, by one of several nodes',
+                      column, requests.of(
+                          lambda n: patched(several, other, source)))
 
         rows = {
             'push of a blob: POST, PUT':

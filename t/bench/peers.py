@@ -24,6 +24,8 @@ RGW = 'RGW itself'
 MODULE = 'this module'
 COLD = 'cache off'
 DISK = 'disk cache'
+ASKED = 'links asked for each time'
+SEVERAL = 'one of several nodes'
 TLS = 'with TLS'
 REFERENCE = 'docker-registry'
 
@@ -56,6 +58,7 @@ http {{
     registry_auth_key_file {dir}/key;
     registry_container {container}-nginx;
     registry_delete on;
+    registry_single_node on;
 
     server {{
         listen 127.0.0.1:{plain};
@@ -71,6 +74,18 @@ http {{
     server {{
         listen 127.0.0.1:{disk};
         location /v2/ {{ registry_pass http://rgw; registry_blob_cache blobs; }}
+    }}
+    server {{
+        listen 127.0.0.1:{asked};
+        location /v2/ {{ registry_pass http://rgw; registry_cache_valid 0; }}
+    }}
+    server {{
+        listen 127.0.0.1:{several};
+        location /v2/ {{
+            registry_pass http://rgw;
+            registry_cache off;
+            registry_single_node off;
+        }}
     }}
 }}
 '''
@@ -318,7 +333,8 @@ def start_all(work, env, processes):
                   'REGISTRY_MODULE',
                   TOP + '/build/ngx_http_registry_module.so')),
               **{name: free_port() for name in (
-                  'plain', 'tls', 'cold', 'disk', 'registry')}}
+                  'plain', 'tls', 'cold', 'disk', 'asked', 'several',
+                  'registry')}}
 
     private_file(work + '/key', env['RGW_SECRET_KEY'])
     run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
@@ -337,6 +353,8 @@ def start_all(work, env, processes):
             (MODULE, 'plain', nginx, '-nginx'),
             (COLD, 'cold', nginx, '-nginx'),
             (DISK, 'disk', nginx, '-nginx'),
+            (ASKED, 'asked', nginx, '-nginx'),
+            (SEVERAL, 'several', nginx, '-nginx'),
             (REFERENCE, 'registry', reference, '-registry')):
         peers[name] = Registry(name, 'http://127.0.0.1:%d' % values[port],
                                server, rgw, suffix)
