@@ -154,7 +154,8 @@ sub run {
 
             my $s = $p->{server} or next;
             vec($read, fileno $s, 1) = 1 if length $p->{to_client} < $FULL;
-            vec($write, fileno $s, 1) = 1 if length $p->{to_server};
+            vec($write, fileno $s, 1) = 1
+                if length $p->{to_server} && !$p->{held};
         }
 
         @timers = sort { $a->[0] <=> $b->[0] } @timers;
