@@ -3,9 +3,9 @@
  *
  * By tag: its history goes first, the current link last.  By digest: the
  * tags that point to it, its entry among the referrers of its subject, then
- * the revision links, that of the data last.  A push of the same manifest may
- * come in between; so tags and entry are looked for again.  The bytes stay:
- * they are garbage collection's business.
+ * the revision links, that of the data last.  A push of the same tag or
+ * manifest may come in between; so history, tags and entry are looked for
+ * again.  The bytes stay: they are garbage collection's business.
  */
 
 #include "reg_listing.h"
@@ -48,12 +48,14 @@ typedef struct {
     size_t          room;
     size_t          next;
     unsigned        pass;               /* of deleting: 0 index, 1 current */
+    unsigned        again:1;            /* it is looked for the second time */
 } removal_t;
 
 
 static reg_todo_t refuse_delete(reg_flow_t *f);
 static reg_todo_t read_link(reg_flow_t *f);
 static reg_todo_t judge_link(reg_flow_t *f);
+static reg_todo_t add_current(reg_flow_t *f);
 static reg_todo_t read_manifest(reg_flow_t *f);
 static reg_todo_t judge_manifest(reg_flow_t *f);
 static reg_todo_t list_tags(reg_flow_t *f);
@@ -172,7 +174,7 @@ judge_link(reg_flow_t *f)
     rm->digests[1] = f->route.digest;
     rm->ndigests = 2;
 
-    return REG_NEXT;
+    return f->route.by_digest ? REG_NEXT : add_current(f);
 }
 
 
@@ -254,31 +256,90 @@ list_tags(reg_flow_t *f)
 static reg_todo_t
 list_tags_again(reg_flow_t *f)
 {
-    return f->route.by_digest ? list_tags(f) : REG_NEXT;
+    removal_t  *rm = f->op;
+
+    rm->again = 1;
+
+    return list_tags(f);
 }
 
 
-static reg_rc_t
-make_room(reg_flow_t *f, removal_t *rm)
+static object_t *
+new_object(reg_flow_t *f, removal_t *rm, const reg_str_t *name)
 {
-    object_t  *objects;
+    object_t  *o, *objects;
 
-    if (rm->n < rm->room) {
+    if (rm->n == rm->room) {
+        rm->room = rm->room ? 2 * rm->room : 64;
+
+        objects = reg_alloc(f->arena, rm->room * sizeof(object_t));
+        if (objects == NULL) {
+            return NULL;
+        }
+
+        if (rm->n) {
+            memcpy(objects, rm->objects, rm->n * sizeof(object_t));
+        }
+
+        rm->objects = objects;
+    }
+
+    o = &rm->objects[rm->n++];
+
+    memset(o, 0, sizeof(object_t));
+    o->name = *name;
+
+    return o;
+}
+
+
+/*
+ * The current link is deleted even when a listing has it no more, since
+ * somebody else was quicker: that tells the cache.
+ */
+
+static reg_todo_t
+add_current(reg_flow_t *f)
+{
+    object_t   *o;
+    removal_t  *rm = f->op;
+
+    o = new_object(f, rm, &f->calls[0].object);
+    if (o == NULL) {
+        return reg_nomem(f);
+    }
+
+    o->tag = f->route.reference;
+    o->current = 1;
+    o->doomed = 1;
+
+    return REG_NEXT;
+}
+
+
+/* of a tag that is there again the history is its own */
+
+static reg_rc_t
+add_history(reg_flow_t *f, removal_t *rm, const reg_str_t *name)
+{
+    object_t   *o;
+    reg_str_t   rest;
+
+    rest.data = name->data + rm->prefix.len - 1;
+    rest.len = name->len - rm->prefix.len + 1;
+
+    if (reg_str_is(&rest, CURRENT)) {
+        rm->there |= rm->again;
         return REG_OK;
     }
 
-    rm->room = rm->room ? 2 * rm->room : 64;
-
-    objects = reg_alloc(f->arena, rm->room * sizeof(object_t));
-    if (objects == NULL) {
+    o = new_object(f, rm, name);
+    if (o == NULL) {
         return REG_NOMEM;
     }
 
-    if (rm->n) {
-        memcpy(objects, rm->objects, rm->n * sizeof(object_t));
-    }
-
-    rm->objects = objects;
+    o->tag = f->route.reference;
+    o->doomed = 1;
 
     return REG_OK;
 }
@@ -332,25 +393,16 @@ add_object(reg_flow_t *f, removal_t *rm, const reg_entry_t *entry)
     reg_str_t        rest;
     unsigned char   *slash;
 
-    if (make_room(f, rm) != REG_OK) {
+    if (!f->route.by_digest) {
+        return add_history(f, rm, &entry->name);
+    }
+
+    o = new_object(f, rm, &entry->name);
+    if (o == NULL) {
         return REG_NOMEM;
     }
 
-    last = rm->n ? &rm->objects[rm->n - 1] : NULL;
-    o = &rm->objects[rm->n++];
-
-    memset(o, 0, sizeof(object_t));
-    o->name = entry->name;
-
-    if (!f->route.by_digest) {
-        o->tag = f->route.reference;
-        rest.data = o->name.data + rm->prefix.len - 1;
-        rest.len = o->name.len - rm->prefix.len + 1;
-        o->current = reg_str_is(&rest, CURRENT);
-        o->doomed = 1;
-
-        return REG_OK;
-    }
+    last = rm->n > 1 ? o - 1 : NULL;
 
     rest.data = o->name.data + rm->prefix.len;
     rest.len = o->name.len - rm->prefix.len;

@@ -34,6 +34,7 @@ static unsigned   fail_call;
 static unsigned   hook_call;            /* before it the hook is run */
 static void     (*hook)(void);
 static unsigned   hooked;               /* its status */
+static unsigned   untagged;             /* deletes of the tag t1, but of it */
 
 static char  subject[] =
     "sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -232,6 +233,9 @@ make_call(reg_flow_t *f, reg_call_t *call)
         return;
     }
 
+    untagged += (call->method == REG_DELETE
+                 && strstr(name, "/tags/t1/current/link"));
+
     o = find(name);
     call->reply.status = o ? 200 : 404;
 
@@ -340,10 +344,11 @@ static unsigned
 request(reg_method_t method, const char *uri, const char *body, char *answer,
     size_t size)
 {
-    unsigned     status, save_fail, save_hook;
+    unsigned     status, save_fail, save_hook, save_untagged;
     reg_flow_t   f;
     tap_arena_t  arena;
 
+    save_untagged = untagged;
     save_fail = fail_call;
     save_hook = hook_call;
     fail_call = NEVER;
@@ -358,6 +363,7 @@ request(reg_method_t method, const char *uri, const char *body, char *answer,
 
     tap_arena_free(&arena);
 
+    untagged = save_untagged;
     fail_call = save_fail;
     hook_call = save_hook;
 
@@ -703,6 +709,81 @@ test_races(void)
 
 
 static void
+delete_tag(void)
+{
+    hooked = request(REG_DELETE, "/v2/a/b/manifests/t1", "", NULL, 0);
+}
+
+
+/* a tag is listed by any of its objects */
+
+static int
+is_whole(const char *tag)
+{
+    char      name[700];
+    unsigned  i, n;
+
+    (void) sprintf(name, REPOSITORY "_manifests/tags/%s/", tag);
+
+    for (i = 0, n = 0; i < nobjects; i++) {
+        n += (strncmp(objects[i].name, name, strlen(name)) == 0);
+    }
+
+    return n == 0 || get(tag) == 200;
+}
+
+
+/*
+ * The tag is deleted, and whatever else is done to it in between: it is there
+ * or it is not, and the cache is told.
+ */
+
+static void
+test_tag_races(void)
+{
+    int       right, enough;
+    char      digest_uri[600];
+    size_t    i;
+    unsigned  n, total, status, done;
+
+    static const struct {
+        void       (*hook)(void);
+        const char  *what;
+    } others[] = {
+        { push_all, "a push in between the calls of a tag's delete" },
+        { delete_tag, "a delete in between those of another one" },
+        { delete_all, "a delete by digest in between" }
+    };
+
+    (void) strcpy(digest_uri, delete_uri);
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+
+        for (n = 0, total = 1, right = 1, done = 0; n < total; n++) {
+            begin();
+            (void) push((size_t) -1, &enough);
+
+            calls = 0;
+            untagged = 0;
+            hook = others[i].hook;
+            hook_call = n;
+
+            (void) strcpy(delete_uri, "/v2/a/b/manifests/t1");
+            status = delete((size_t) -1, &enough);
+            (void) strcpy(delete_uri, digest_uri);
+
+            total = calls > total ? calls : total;
+            done += (status == 202);
+            right &= is_consistent() && is_whole("t1")
+                     && (status != 202 || untagged == 1);
+        }
+
+        ok(right && done > 3, others[i].what, done);
+    }
+}
+
+
+static void
 test_sparse(void)
 {
     static const char  image[] = "{\"schemaVersion\":2,\"mediaType\":\"" OCI
@@ -755,6 +836,7 @@ main(void)
         test_delete();
         test_referrers();
         test_races();
+        test_tag_races();
     }
 
     test_sparse();
