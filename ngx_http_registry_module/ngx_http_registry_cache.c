@@ -277,6 +277,11 @@ ngx_http_registry_cache_key(ngx_shm_zone_t *zone,
     key->counter = ngx_http_registry_cache_changes(zone->data, container,
                                                    &call->object);
     key->changes = *key->counter;
+
+    /* the event loop's time may be long ago on a machine with much to do */
+
+    ngx_time_update();
+    key->began = ngx_current_msec;
 }
 
 
@@ -339,7 +344,7 @@ ngx_http_registry_cache_fetch(ngx_shm_zone_t *zone,
                                  e->object_manifest);
     ngx_http_registry_cache_part(&reply->meta_digest, &p, e->meta_digest);
 
-    rc = (e->forever || (ngx_msec_int_t) (e->expires - ngx_current_msec) > 0)
+    rc = (e->forever || (ngx_msec_int_t) (e->expires - key->began) > 0)
          ? NGX_OK : NGX_HTTP_REGISTRY_CACHE_STALE;
 
     ngx_queue_remove(&e->queue);
@@ -429,7 +434,7 @@ ngx_http_registry_cache_store(ngx_shm_zone_t *zone,
     e->node.key = ngx_http_registry_cache_hash(key->data);
 
     e->forever = (valid == 0);
-    e->expires = ngx_current_msec + valid;
+    e->expires = key->began + valid;
     e->status = reply->status;
     e->length = reply->length;
     e->whole = reply->whole;

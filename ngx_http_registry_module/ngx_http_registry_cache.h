@@ -26,6 +26,9 @@ typedef struct {
     /* of the object, in shared memory, and what it was at key() */
     ngx_atomic_t   *counter;
     ngx_atomic_uint_t  changes;
+
+    /* the time of key(): a call that is made then tells no later changes */
+    ngx_msec_t      began;
 } ngx_http_registry_cache_key_t;
 
 
@@ -44,7 +47,7 @@ ngx_uint_t ngx_http_registry_cache_current(
 
 /*
  * NGX_OK: the reply, copied to the pool; CACHE_STALE: the same, but older
- * than it may be; NGX_DECLINED: none; NGX_ERROR: no memory.
+ * than it may be at key->began; NGX_DECLINED: none; NGX_ERROR: no memory.
  */
 #define NGX_HTTP_REGISTRY_CACHE_STALE  1
 
@@ -53,8 +56,8 @@ ngx_int_t ngx_http_registry_cache_fetch(ngx_shm_zone_t *zone,
     ngx_pool_t *pool);
 
 /*
- * Keeps a reply of 200 or 404, "valid" milliseconds, 0: for ever.  A reply
- * to a call that began before a change is not kept.
+ * Keeps a reply of 200 or 404, "valid" milliseconds from key->began on, 0:
+ * for ever.  A reply to a call that began before a change is not kept.
  */
 void ngx_http_registry_cache_store(ngx_shm_zone_t *zone,
     ngx_http_registry_cache_key_t *key, const reg_reply_t *reply,

@@ -5,6 +5,10 @@
  *
  * Waiters of the caller's worker are handed the reply.  Those of other workers
  * look for it in the cache, every few milliseconds.
+ *
+ * What may change is told by a call as it was when the call began.  Nobody is
+ * handed what was registry_cache_valid ago already when he asked.  If that is
+ * 0, those who come while a call is under way wait for the next one together.
  */
 
 #include "ngx_http_registry_module.h"
@@ -154,10 +158,25 @@ ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call)
 }
 
 
+/* the call began too long ago for who asked then */
+
+static ngx_uint_t
+ngx_http_registry_flight_late(ngx_http_registry_flight_t *flight,
+    const reg_call_t *call, ngx_msec_t valid)
+{
+    ngx_msec_int_t  age;
+
+    age = (ngx_msec_int_t) ((ngx_msec_t) call->asked - flight->key.began);
+
+    return age > (ngx_msec_int_t) valid;
+}
+
+
 /* what is on its way must not be older than a change that is done */
 
 static ngx_http_registry_flight_t *
-ngx_http_registry_flight_find(ngx_http_registry_cache_key_t *key)
+ngx_http_registry_flight_find(ngx_http_registry_cache_key_t *key,
+    const reg_call_t *call, ngx_msec_t valid)
 {
     ngx_queue_t                 *q, *bucket;
     ngx_http_registry_flight_t  *flight;
@@ -171,7 +190,9 @@ ngx_http_registry_flight_find(ngx_http_registry_cache_key_t *key)
         flight = ngx_queue_data(q, ngx_http_registry_flight_t, queue);
 
         if (ngx_memcmp(flight->key.data, key->data, sizeof(key->data)) == 0
-            && flight->key.changes == key->changes)
+            && flight->key.changes == key->changes
+            && (call->cache == REG_CACHE_DATA || valid == 0
+                || !ngx_http_registry_flight_late(flight, call, valid)))
         {
             return flight;
         }
@@ -307,7 +328,11 @@ ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_cache_key(rlcf->cache_zone, &key, &rlcf->container_id,
                                 call);
 
-    flight = ngx_http_registry_flight_find(&key);
+    if (call->asked == 0) {
+        call->asked = key.began;
+    }
+
+    flight = ngx_http_registry_flight_find(&key, call, rlcf->cache_valid);
 
     if (flight) {
         return ngx_http_registry_flight_wait(r, call, flight);
@@ -354,20 +379,27 @@ ngx_http_registry_flight_release(ngx_http_registry_flight_t *flight)
 }
 
 
-void
-ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
-    ngx_http_registry_flight_t *flight)
+/* each waiter asks anew: the first of them makes the call */
+
+static void
+ngx_http_registry_waiter_again(ngx_http_registry_waiter_t *w)
 {
-    ngx_queue_t                   *q;
-    reg_digest_t                   d;
-    reg_reply_t                   *reply;
-    ngx_http_registry_waiter_t    *w;
-    ngx_http_registry_loc_conf_t  *rlcf;
+    ngx_queue_remove(&w->queue);
+    w->queued = 0;
+    w->again = 1;
 
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-    reply = &call->reply;
+    ngx_post_event(&w->event, &ngx_posted_events);
+}
 
-    ngx_http_registry_flight_unlink(flight);
+
+/* 1 when it is what may change; a storage that is away is no fact */
+
+static ngx_uint_t
+ngx_http_registry_flight_keep(ngx_http_registry_flight_t *flight,
+    const reg_call_t *call, ngx_msec_t valid)
+{
+    reg_digest_t        d;
+    const reg_reply_t  *reply = &call->reply;
 
     if (reply->status == NGX_HTTP_OK && call->cache == REG_CACHE_DATA) {
 
@@ -375,30 +407,60 @@ ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
                       reply->body.len);
 
         if (reg_digest_equal(&d, &call->digest)) {
-            ngx_http_registry_cache_store(rlcf->cache_zone, &flight->key,
-                                          reply, 0);
+            ngx_http_registry_cache_store(flight->zone, &flight->key, reply,
+                                          0);
+            return 0;
         }
 
-    } else if (rlcf->cache_valid
-               && (reply->status == NGX_HTTP_OK
-                   || reply->status == NGX_HTTP_NOT_FOUND)
-               && !reg_reply_no_container(reply))
-    {
-        ngx_http_registry_cache_store(rlcf->cache_zone, &flight->key, reply,
-                                      rlcf->cache_valid);
+        return 1;
     }
+
+    if (reply->status != NGX_HTTP_OK && reply->status != NGX_HTTP_NOT_FOUND) {
+        return 0;
+    }
+
+    if (valid && !reg_reply_no_container(reply)) {
+        ngx_http_registry_cache_store(flight->zone, &flight->key, reply,
+                                      valid);
+    }
+
+    return 1;
+}
+
+
+void
+ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
+    ngx_http_registry_flight_t *flight)
+{
+    ngx_uint_t                     fact;
+    ngx_queue_t                   *q;
+    ngx_http_registry_waiter_t    *w;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    ngx_http_registry_flight_unlink(flight);
+
+    fact = ngx_http_registry_flight_keep(flight, call, rlcf->cache_valid);
 
     ngx_http_registry_flight_release(flight);
 
     while (!ngx_queue_empty(&flight->waiters)) {
 
         q = ngx_queue_head(&flight->waiters);
-        ngx_queue_remove(q);
-
         w = ngx_queue_data(q, ngx_http_registry_waiter_t, queue);
+
+        if (fact && ngx_http_registry_flight_late(flight, w->call,
+                                                  rlcf->cache_valid))
+        {
+            ngx_http_registry_waiter_again(w);
+            continue;
+        }
+
+        ngx_queue_remove(q);
         w->queued = 0;
 
-        if (ngx_http_registry_reply_copy(&w->call->reply, reply,
+        if (ngx_http_registry_reply_copy(&w->call->reply, &call->reply,
                                          w->request->pool)
             != NGX_OK)
         {
@@ -442,24 +504,15 @@ ngx_http_registry_waiter_cleanup(void *data)
 }
 
 
-/* each waiter asks anew: the first of them makes the call */
-
 static void
 ngx_http_registry_flight_again(ngx_http_registry_flight_t *flight)
 {
-    ngx_queue_t                 *q;
-    ngx_http_registry_waiter_t  *w;
+    ngx_queue_t  *q;
 
     while (!ngx_queue_empty(&flight->waiters)) {
-
         q = ngx_queue_head(&flight->waiters);
-        ngx_queue_remove(q);
-
-        w = ngx_queue_data(q, ngx_http_registry_waiter_t, queue);
-        w->queued = 0;
-        w->again = 1;
-
-        ngx_post_event(&w->event, &ngx_posted_events);
+        ngx_http_registry_waiter_again(
+                     ngx_queue_data(q, ngx_http_registry_waiter_t, queue));
     }
 }
 
@@ -482,15 +535,19 @@ ngx_http_registry_flight_cleanup(void *data)
 static ngx_uint_t
 ngx_http_registry_flight_look(ngx_http_registry_flight_t *flight)
 {
-    ngx_queue_t                 *q;
-    ngx_http_registry_waiter_t  *w;
+    ngx_queue_t                    *q;
+    ngx_http_registry_waiter_t     *w;
+    ngx_http_registry_cache_key_t   key;
+
+    key = flight->key;
 
     while (!ngx_queue_empty(&flight->waiters)) {
 
         q = ngx_queue_head(&flight->waiters);
         w = ngx_queue_data(q, ngx_http_registry_waiter_t, queue);
+        key.began = (ngx_msec_t) w->call->asked;
 
-        if (ngx_http_registry_cache_fetch(flight->zone, &flight->key,
+        if (ngx_http_registry_cache_fetch(flight->zone, &key,
                                           &w->call->reply, w->request->pool)
             != NGX_OK)
         {
@@ -550,8 +607,17 @@ ngx_http_registry_changed(ngx_http_request_t *r, const reg_call_t *call)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    if (call->method == REG_GET || call->method == REG_HEAD
-        || call->on_container || rlcf->cache_zone == NULL)
+    if (call->on_container || rlcf->cache_zone == NULL) {
+        return;
+    }
+
+    /*
+     * What a write has only looked at goes, too: it may say that it is done
+     * since another node has done it, which the cache does not know.
+     */
+
+    if ((call->method == REG_GET || call->method == REG_HEAD)
+        && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)))
     {
         return;
     }

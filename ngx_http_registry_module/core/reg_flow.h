@@ -87,6 +87,7 @@ typedef struct {
     reg_cache_t     cache;              /* of a GET or HEAD */
     reg_digest_t    digest;             /* of REG_CACHE_DATA */
     reg_reply_t    *stale;              /* of who runs the flow */
+    uint64_t        asked;              /* so is this: when, milliseconds */
 
     /* takes the body of a 2xx reply instead of reply.body */
     void          (*sink)(void *data, const unsigned char *p, size_t len);
