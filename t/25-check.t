@@ -478,7 +478,8 @@ my @runs = map {
         name => 'registry-check', out => $new->dir . "/$n.out",
         log => $new->dir . "/$n.err", command => [
             'timeout', 60, $tool, @options, '--repair', 'safe', '--timeout',
-            1, '--json', '--storage-url', "http://127.0.0.1:$port/fault/$n"]);
+            $fault eq 'hang' ? 1 : 30, '--json',
+            '--storage-url', "http://127.0.0.1:$port/fault/$n"]);
 } @faults;
 
 for my $i (0 .. $#faults) {
