@@ -83,6 +83,8 @@ static void ngx_http_registry_health_cleanup(void *data);
 static void ngx_http_registry_health_token(
     ngx_http_registry_health_t *health);
 static void ngx_http_registry_health_token_ready(void *data, ngx_int_t rc);
+static void ngx_http_registry_health_no_token(
+    ngx_http_registry_health_t *health);
 static ngx_int_t ngx_http_registry_health_ask(
     ngx_http_registry_health_t *health);
 static void ngx_http_registry_health_answered(void *data);
@@ -445,8 +447,7 @@ ngx_http_registry_health_token(ngx_http_registry_health_t *health)
     }
 
     if (rc != NGX_OK) {
-        ngx_http_registry_health_end(health,
-                                     NGX_HTTP_REGISTRY_HEALTH_NO_TOKEN, 0);
+        ngx_http_registry_health_no_token(health);
         return;
     }
 
@@ -467,8 +468,19 @@ ngx_http_registry_health_token_ready(void *data, ngx_int_t rc)
         return;
     }
 
-    ngx_http_registry_health_end(health, NGX_HTTP_REGISTRY_HEALTH_NO_TOKEN,
-                                 0);
+    ngx_http_registry_health_no_token(health);
+}
+
+
+/* between two tokens that are refused there is none, but that is not why */
+
+static void
+ngx_http_registry_health_no_token(ngx_http_registry_health_t *health)
+{
+    ngx_http_registry_health_end(health,
+                  ngx_http_registry_token_useless(health->conf->account)
+                  ? NGX_HTTP_REGISTRY_HEALTH_REFUSED
+                  : NGX_HTTP_REGISTRY_HEALTH_NO_TOKEN, 0);
 }
 
 

@@ -355,6 +355,26 @@ ngx_http_registry_token_refused(ngx_http_registry_account_t *account,
 }
 
 
+ngx_uint_t
+ngx_http_registry_token_useless(ngx_http_registry_account_t *account)
+{
+    ngx_uint_t                         useless;
+    ngx_slab_pool_t                   *shpool;
+    ngx_http_registry_token_shared_t  *sh;
+
+    sh = account->zone->data;
+    shpool = (ngx_slab_pool_t *) account->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    useless = sh->token_len == 0 && sh->failures == 0 && sh->refusals > 1;
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    return useless;
+}
+
+
 ngx_atomic_t *
 ngx_http_registry_token_flags(ngx_http_registry_account_t *account)
 {

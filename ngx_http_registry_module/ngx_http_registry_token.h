@@ -78,6 +78,10 @@ void ngx_http_registry_token_cancel(ngx_http_registry_token_wait_t *w);
 void ngx_http_registry_token_refused(ngx_http_registry_account_t *account,
     ngx_str_t *token);
 
+/* 1: there is none since the storage refuses even those just given */
+ngx_uint_t ngx_http_registry_token_useless(
+    ngx_http_registry_account_t *account);
+
 /* a word for facts known of the account by all workers; zero after a reload */
 ngx_atomic_t *ngx_http_registry_token_flags(
     ngx_http_registry_account_t *account);
