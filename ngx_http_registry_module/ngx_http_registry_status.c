@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_registry_status_send(ngx_http_request_t *r,
 static void ngx_http_registry_status_requests(ngx_http_registry_page_t *page);
 static void ngx_http_registry_status_storage(ngx_http_registry_page_t *page);
 static void ngx_http_registry_status_rest(ngx_http_registry_page_t *page);
+static ngx_int_t ngx_http_registry_status_zones(ngx_http_registry_page_t *page,
+    ngx_pool_t *pool);
 static void ngx_http_registry_status_checks(ngx_http_registry_page_t *page);
 static ngx_uint_t ngx_http_registry_status_health(
     ngx_http_registry_page_t *page);
@@ -150,6 +152,11 @@ ngx_http_registry_status_handler(ngx_http_request_t *r)
         ngx_http_registry_status_requests(&page);
         ngx_http_registry_status_storage(&page);
         ngx_http_registry_status_rest(&page);
+
+        if (ngx_http_registry_status_zones(&page, r->pool) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         ngx_http_registry_status_checks(&page);
 
         reg_buf_text(&page.out, page.json ? "\n]}\n}\n" : "");
@@ -584,6 +591,65 @@ ngx_http_registry_status_rest(ngx_http_registry_page_t *page)
                                 NGX_HTTP_REGISTRY_VERSION);
     ngx_http_registry_set_label(page, 1, "nginx", NGINX_VERSION);
     ngx_http_registry_sample(page, "", 1, 0);
+}
+
+
+/*
+ * All zones, those of other modules too: whatever is full is wanted.  Pages in
+ * which a chunk is free count as used.
+ */
+
+static ngx_int_t
+ngx_http_registry_status_zones(ngx_http_registry_page_t *page,
+    ngx_pool_t *pool)
+{
+    char             *name;
+    ngx_uint_t        i, n;
+    ngx_shm_zone_t   *zone;
+    ngx_list_part_t  *part;
+    ngx_slab_pool_t  *slab;
+
+    static const struct {
+        const char  *name;
+        const char  *help;
+    } families[] = {
+        { "registry_shared_memory_bytes", "Sizes of the zones." },
+        { "registry_shared_memory_free_bytes",
+          "Whole pages that are free in them." }
+    };
+
+    for (n = 0; n < 2; n++) {
+
+        ngx_http_registry_family(page, families[n].name, "gauge",
+                                 families[n].help);
+
+        for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+             part;
+             part = part->next)
+        {
+            zone = part->elts;
+
+            for (i = 0; i < part->nelts; i++) {
+                slab = (ngx_slab_pool_t *) zone[i].shm.addr;
+
+                name = ngx_pnalloc(pool, zone[i].shm.name.len + 1);
+                if (name == NULL) {
+                    return NGX_ERROR;
+                }
+
+                ngx_cpystrn((u_char *) name, zone[i].shm.name.data,
+                            zone[i].shm.name.len + 1);
+
+                ngx_http_registry_set_label(page, 0, "zone", name);
+                ngx_http_registry_sample(page, "",
+                                         n == 0 ? (int64_t) zone[i].shm.size
+                                         : (int64_t) (slab->pfree
+                                                      * ngx_pagesize), 0);
+            }
+        }
+    }
+
+    return NGX_OK;
 }
 
 

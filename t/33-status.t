@@ -106,6 +106,21 @@ write_file($t->dir . '/metrics', $r->{content});
 $t->run_ok('promtool finds no fault', 'sh', '-c',
     'promtool check metrics <' . $t->dir . '/metrics');
 
+# zones of shared memory
+
+my $free = 'registry_shared_memory_free_bytes{zone="registry_cache"}';
+my $size = $now->{$free =~ s/_free//r};
+cmp_ok($size, '>=', 8 << 20, 'the size of a zone');
+cmp_ok($now->{$free}, '<', $size, 'and what is free of it');
+
+for (1 .. 8) {
+    $c->put_manifest('a/b', "m$_", $bytes . ' ' x (100_000 + $_));
+    $c->request('GET', "/v2/a/b/manifests/m$_");
+}
+my $left = $now->{$free};
+$now = metrics();
+cmp_ok($left - $now->{$free}, '>', 8 * 100_000, 'manifests that it took since');
+
 my $json = decode_json($c->request('GET', '/status.json')->{content});
 my ($sample) = grep { $_->{labels}{handler} eq 'manifest'
                       && $_->{labels}{code} eq '404' }
