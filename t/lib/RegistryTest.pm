@@ -125,7 +125,8 @@ sub client {
 }
 
 
-# start(rgw => 'HOST:PORT', workers => 2, auth => 1, key => 'secret key',
+# start(rgw => 'HOST:PORT', workers => 2, connections => 1024, auth => 1,
+#     key => 'secret key',
 #     directives => 'more of the location', server => 'more of the server',
 #     http => 'more of http', chunksize => bytes of registry:2's segments);
 #     "server" may be made by location()
@@ -533,7 +534,7 @@ worker_processes $workers;
 pid $d/nginx.pid;
 error_log $d/error.log $level;
 
-events { worker_connections 1024; }
+events { worker_connections @{[ $o{connections} // 1024 ]}; }
 
 http {
     log_format test '\$request_method \$request_uri \$status'
