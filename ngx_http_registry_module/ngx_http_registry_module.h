@@ -380,6 +380,9 @@ void ngx_http_registry_slice_wait(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
 ngx_int_t ngx_http_registry_slice_begin(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
+/* 1: its file could not be written, the flow goes on past the cache */
+ngx_uint_t ngx_http_registry_slice_failed(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
 ngx_int_t ngx_http_registry_slice_output(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out);
 

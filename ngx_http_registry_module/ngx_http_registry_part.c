@@ -244,6 +244,10 @@ ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
         return NGX_ERROR;
     }
 
+    if (part->call->head.len == 0) {
+        return NGX_OK;
+    }
+
     b = ngx_calloc_buf(sr->pool);
     cl = ngx_alloc_chain_link(sr->pool);
 
@@ -338,6 +342,15 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     if (part->slice) {
         ngx_http_registry_slice_come(sr, part);
+    }
+
+    if (rc == NGX_ERROR && ngx_http_registry_slice_failed(sr, part)) {
+
+        /* its buffer may have yet to be sent, and stays */
+
+        part->ctx->running = 0;
+
+        return NGX_OK;
     }
 
 #endif

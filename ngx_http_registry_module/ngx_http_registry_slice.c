@@ -623,6 +623,51 @@ ngx_http_registry_slice_output(ngx_http_request_t *sr,
 }
 
 
+/*
+ * nginx ends a reply whose file it cannot write.  Neither the storage nor the
+ * client has failed then, and how much the client gets of it is known: what is
+ * left of the blob is read past the cache.
+ */
+
+ngx_uint_t
+ngx_http_registry_slice_failed(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    off_t                       sent;
+    ngx_event_pipe_t           *p;
+    reg_call_t                 *call = part->call;
+    ngx_http_registry_slice_t  *slice = part->slice;
+
+    p = sr->upstream ? sr->upstream->pipe : NULL;
+
+    if (slice == NULL || sr->cached || sr->connection->error
+        || p == NULL || p->upstream_error || p->downstream_error
+        || (p->upstream_eof && !part->whole)
+        || call->reply.status != call->want_status)
+    {
+        return 0;
+    }
+
+    sent = slice->passed - (off_t) call->skip;
+    sent = ngx_max(sent, 0);
+    sent = ngx_min(sent, (off_t) call->take);
+
+    if (sent == 0 && slice->headed && call->head.len) {
+        return 0;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, sr->connection->log, 0,
+                  "registry: a slice of \"%*s\" could not be kept on disk, the"
+                  " rest of the blob is read past the cache",
+                  call->object.len, call->object.data);
+
+    call->take = sent;
+    part->ctx->flow->slice = 0;
+
+    return 1;
+}
+
+
 char *
 ngx_http_registry_set_blob_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)

@@ -647,8 +647,9 @@ get_slice(reg_flow_t *f)
 static reg_todo_t
 send_range(reg_flow_t *f)
 {
-    blob_t      *b = f->op;
-    reg_call_t  *call;
+    blob_t       *b = f->op;
+    reg_call_t   *call;
+    reg_range_t   rest;
 
     if (b->next == b->nranges) {
 
@@ -663,7 +664,9 @@ send_range(reg_flow_t *f)
         get_slice(f);
 
     } else {
-        get_data(f, &b->data, &b->ranges[b->next]);
+        rest = b->ranges[b->next];
+        rest.first += b->sent;
+        get_data(f, &b->data, &rest);
     }
 
     call = &f->calls[0];
@@ -696,7 +699,7 @@ judge_range(reg_flow_t *f)
 
     b->sent += f->calls[0].take;
 
-    if (f->slice == 0 || b->sent > range->last - range->first) {
+    if (f->calls[0].slice == 0 || b->sent > range->last - range->first) {
         b->next++;
         b->sent = 0;
     }

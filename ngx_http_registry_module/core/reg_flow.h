@@ -102,7 +102,8 @@ typedef struct {
     /* of a part that may be kept: the call is for a slice of this size */
     int64_t         slice;              /* 0: it may not */
     int64_t         skip;               /* bytes of it before what is sent */
-    int64_t         take;               /* bytes that are sent */
+    int64_t         take;               /* bytes that are sent; fewer when
+                                           it could not be kept */
 
     reg_reply_t     reply;
 } reg_call_t;
@@ -193,7 +194,9 @@ struct reg_flow_s {
     int64_t             upload_expires; /* seconds */
     int64_t             authorize_until;    /* an upload's Location does */
     size_t              manifest_max;
-    int64_t             slice;              /* 0: blobs are not kept */
+    int64_t             slice;              /* 0: blobs are not kept, or
+                                               not any more: whoever makes the
+                                               calls may set it so */
     reg_str_t           redirect;           /* of blobs; null: none */
     reg_str_t           redirect_key;
     int64_t             redirect_expires;   /* seconds */
