@@ -95,12 +95,15 @@ for my $n (0, 1) {
     is $is->{clients}, 0, "$node: no client's connection is left";
     cmp_ok $is->{rgw}, '<=', 2 * 2 * $KEEPALIVE,
         "$node: connections to the storage are those that are kept";
-    is $is->{others}, $start[$n]{others}, "$node: descriptors as at the start";
+    is $is->{others}, $start[$n]{others}, "$node: descriptors as at the start"
+        or diag explain $is->{list};
     is_deeply $is->{zones}, $was->{zones}, "$node: shared memory, too";
 
     next if $n || $ENV{ASAN_OPTIONS};
 
-    cmp_ok $is->{rss}, '<', $was->{rss} * 1.1 + 2048,
+    # malloc keeps what the most requests at once needed, of which a short run
+    # has few
+    cmp_ok $is->{rss}, '<', $was->{rss} * 1.1 + ($SECONDS < 300 ? 16384 : 2048),
         "$node: memory, $was->{rss} KB then, $is->{rss} KB now";
 }
 
@@ -109,6 +112,7 @@ cmp_ok $capacity[0], '>', 20, 'the cache takes manifests';
 cmp_ok $capacity[1], '>', 0.8 * $capacity[0], 'as many as before'
     or diag "@capacity";
 
+sleep($ENV{LOAD_HOLD} // 0);
 $_->stop for @nodes;
 $steady->check_log;
 $shaken->check_log(killed => 1);
@@ -255,9 +259,10 @@ sub state_of {
         my ($inode) = $is =~ /^socket:\[(\d+)/;
         my ($local, $remote, $line) = @{ $inode{$inode // ''} // [0, 0] };
 
-        push @{ $is{who} }, $line if $remote && $served{$local};
-        $is{ $remote == $rgw_port || $remote == $chaos_port ? 'rgw'
-            : $remote && $served{$local} ? 'clients' : 'others' }++;
+        my $what = $remote == $rgw_port || $remote == $chaos_port ? 'rgw'
+            : $remote && $served{$local} ? 'clients' : 'others';
+        $is{$what}++;
+        $is{list}{$fd} = "$is " . ($line // '') if $what eq 'others';
     }
 
     $is{flight} += $metrics->{$_}
@@ -332,8 +337,18 @@ sub share {
 }
 
 
+sub without_list {
+    my %state = %{ $_[0] };
+
+    delete $state{list};
+    return \%state;
+}
+
+
 sub report {
-    my %all = (%$r, faults => $chaos_did, start => \@start, idle => \@idle,
+    my %all = (%$r, faults => $chaos_did,
+        start => [ map { without_list($_) } @start ],
+        idle => [ map { [ map { without_list($_) } @$_ ] } @idle ],
         capacity => \@capacity, rss_of_node_0 => { first => $rss[0],
             peak => (sort { $b <=> $a } @rss)[0], last => $rss[-1] });
     my $text = JSON::PP->new->canonical->pretty->encode(\%all);

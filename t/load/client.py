@@ -14,7 +14,7 @@ import asyncio
 import collections
 import hashlib
 import json
-import os
+import logging
 import random
 import sys
 import time
@@ -58,7 +58,6 @@ class Blob:
                      rng.randrange(65536, 1 << 19) if what < 0.96 else
                      rng.randrange(1 << 19, 4 << 20)) if what > 0.01 else 0
         self.digest = 'sha256:' + hashlib.sha256(self.bytes()).hexdigest()
-        self.uses = 0
 
     def bytes(self):
         head = hashlib.sha256(b'%d' % self.seed).digest()
@@ -78,7 +77,7 @@ class Client:
                             for node in options['nodes']]
         self.blobs = {}                 # digest: Blob, acknowledged
         self.burnt = set()              # digests, tags
-        self.manifests = {}             # digest: (bytes, blobs)
+        self.manifests = {}             # digest: bytes
         self.tags = {}                  # tag: digest
         self.count = 0
 
@@ -287,14 +286,12 @@ class Client:
         before = self.tags.pop(tag, None) if by_tag else None
         self.burnt.add(digest)
         self.burnt.add(tag)             # a tag that failed is either of both
-        for b in uses:
-            b.uses += 1                 # it may be there, whatever we hear
 
         r = await self.ask((201,), 'PUT',
                            self.v2('manifests/' + (tag if by_tag else digest)),
                            [('Content-Type', OCI)], text)
         self.burnt.discard(digest)
-        self.manifests[digest] = (text, uses)
+        self.manifests[digest] = text
         if by_tag:
             self.burnt.discard(tag)
             self.tags[tag] = digest
@@ -359,7 +356,7 @@ class Client:
             self.result.bad('%s %s is %s, not %s' % (
                 self.repo, reference,
                 r.headers.get('docker-content-digest'), digest))
-        elif method == 'GET' and r.body != self.manifests[digest][0]:
+        elif method == 'GET' and r.body != self.manifests[digest]:
             self.result.bad('manifest %s has other bytes' % digest)
 
     async def head_manifest(self):
@@ -387,10 +384,13 @@ class Client:
 
     # ---- deletes: 404 when nginx had to ask twice, and the first was done
 
+    def own(self):
+        """What it has that nobody else has: no empty one, none to mount."""
+        return [d for d, b in self.blobs.items()
+                if b.size and b not in self.o['base']]
+
     async def delete_blob(self):
-        for d in [d for d, b in self.blobs.items()
-                  if self.o['base'].count(b) == 0 and not b.uses and b.size
-                  ][:1]:
+        for d in self.own()[:1]:
             del self.blobs[d]
             self.burnt.add(d)
             await self.ask((202, 404), 'DELETE', self.v2('blobs/' + d))
@@ -405,16 +405,13 @@ class Client:
 
     async def delete_manifest(self):
         for d in self.some(self.manifests, 1):
-            text, uses = self.manifests.pop(d)
+            del self.manifests[d]
             for t in [t for t in self.tags if self.tags[t] == d]:
                 del self.tags[t]
                 self.burnt.add(t)
             self.burnt.add(d)
             await self.ask((202, 404), 'DELETE', self.v2('manifests/' + d))
             await self.ask((404,), 'GET', self.v2('manifests/' + d))
-            for b in uses:
-                if self.o['base'].count(b) == 0:
-                    b.uses -= 1
 
     # ---- a life
 
@@ -433,11 +430,12 @@ class Client:
         while time.monotonic() < end:
             self.count += 1
             name = self.rng.choices(names, weights)[0]
-            if len(self.blobs) > KEEP:
-                name = self.rng.choice(('delete_blob', 'delete_manifest'))
+            if len(self.own()) > KEEP:
+                name = 'delete_blob'
             elif len(self.manifests) > KEEP:
                 name = 'delete_manifest'
             await self.do(name)
+            await asyncio.sleep(0)
 
         self.close()
 
@@ -531,4 +529,6 @@ async def main(o):
 
 
 if __name__ == '__main__':
+    # it tells of each connection that was closed before it was used
+    logging.getLogger('asyncio').setLevel(logging.CRITICAL)
     asyncio.run(main(json.loads(sys.argv[1])))
