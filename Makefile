@@ -6,6 +6,8 @@ MODULES_PATH     ?= /usr/lib/nginx/modules
 PREFIX           ?= /usr/local
 CFLAGS           ?= -g -O2
 FUZZ_SECONDS     ?= 600
+LOAD_CLIENTS     ?= 500
+LOAD_SECONDS     ?= 600
 
 MODULE = $(BUILD_DIR)/ngx_http_registry_module.so
 SOURCES = config Makefile $(wildcard ngx_http_registry_module/*.[ch] \
@@ -20,7 +22,7 @@ CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
              ngx_http_registry_module/core/reg_*.c))
 
 .PHONY: help all deps build install deb run stop test test-big bench clean
-.PHONY: fuzz test-faults test-versions
+.PHONY: fuzz test-faults test-load test-versions
 
 all: build
 
@@ -68,6 +70,10 @@ test-faults: ## each fault at each request of each operation, some 20 minutes
 	t/bin/packages build run test
 	$(MAKE) build
 	FAULTS=all prove -v t/40-faults.t
+
+test-load:   ## 500 clients for ten minutes, with faults; LOAD_CLIENTS, LOAD_SECONDS
+	LOAD_CLIENTS=$(LOAD_CLIENTS) LOAD_SECONDS=$(LOAD_SECONDS) \
+	    t/bin/test -v t/47-load.t
 
 test-big:    ## layers of 6 and 20 GiB: 10 GiB of disk, ten minutes
 	t/bin/packages build run test

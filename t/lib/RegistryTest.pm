@@ -128,7 +128,7 @@ sub client {
 # start(rgw => 'HOST:PORT', workers => 2, connections => 1024, auth => 1,
 #     key => 'secret key',
 #     directives => 'more of the location', server => 'more of the server',
-#     http => 'more of http', chunksize => bytes of registry:2's segments);
+#     http => 'more of http', main => 'more around it', chunksize => bytes of registry:2's segments);
 #     "server" may be made by location()
 
 sub start {
@@ -530,6 +530,7 @@ sub _configure {
     write_file("$d/nginx.conf", <<"END");
 $load
 $user
+@{[ $o{main} // '' ]}
 worker_processes $workers;
 pid $d/nginx.pid;
 error_log $d/error.log $level;
