@@ -31,7 +31,7 @@ my $SECONDS = $ENV{LOAD_SECONDS} // 25;
 my $SEED = $ENV{LOAD_SEED} // int rand 1e6;
 my $PYTHON = '/usr/bin/python3';        # Debian's, which has python3-h2
 my $KEEPALIVE = 32;
-my $CACHE = 'registry_cache zone=registry_cache:4m;';
+my $CACHE = 'registry_cache zone=registry_cache:1m;';
 
 note "LOAD_CLIENTS=$CLIENTS LOAD_SECONDS=$SECONDS LOAD_SEED=$SEED";
 
@@ -46,12 +46,12 @@ my @ports = map { { plain => RegistryTest::free_port(),
 
 for (0, 1) {
     $nodes[$_]->start(auth => 0, workers => 2, connections => 8192,
-        http => server($nodes[$_], $ports[$_]), directives => $CACHE,
+        http => server($nodes[$_], $ports[$_], $_), directives => $CACHE,
         server => 'location = /metrics { registry_status prometheus; }');
 }
 
 my ($steady, $shaken) = @nodes;
-my @workers = $steady->workers;
+my @workers = workers($steady);
 my @start = map { settled($_) } @nodes;
 my (@rss, @capacity);
 
@@ -62,7 +62,7 @@ my @idle;
 for (1, 2) {
     is told(), 'running', 'the clients run';
     disturb();
-    push @idle, [ map { settled($_) } @nodes ];
+    push @idle, [ map { settled($nodes[$_], $start[$_]) } 0, 1 ];
     push @capacity, capacity();
     go_on();
 }
@@ -86,7 +86,7 @@ cmp_ok $faults, '>', 0, 'there were faults';
 my $refused = $r->{refused} = share(qr/ (?:503|-)$/);
 cmp_ok $refused, '<', 0.1, 'few requests suffered from them';
 
-is_deeply [ sort $steady->workers ], [ sort @workers ], 'no worker ended by itself';
+is_deeply [ sort(workers($steady)) ], [ sort @workers ], 'no worker ended by itself';
 
 for my $n (0, 1) {
     my ($was, $is, $node) = ($idle[0][$n], $idle[1][$n], "node $n");
@@ -119,15 +119,22 @@ $shaken->check_log(killed => 1);
 done_testing();
 
 
-# What is faulty is one of two addresses of the storage.
+# What is faulty is one of two addresses of the storage.  The node whose workers
+# are killed keeps blobs on disk.
 
 sub server {
-    my ($t, $ports) = @_;
+    my ($t, $ports, $disk) = @_;
+
+    my $path = $disk ? "registry_cache_path $t->{dir}/blobs levels=1:2"
+        . ' keys_zone=blobs:1m max_size=100m;' : '';
+    my $keep = $disk ? 'registry_blob_cache blobs;'
+        . 'registry_blob_cache_slice 256k;' : '';
 
     my $tls = $t->nginx_version >= version->parse('v1.25.1');
     my ($ssl, $on) = $tls ? ('ssl', 'http2 on;') : ('ssl http2', '');
 
-    return <<"END" . $t->location('/v2/', $CACHE, registry_pass => 'http://both',
+    return <<"END" . $t->location('/v2/', "$CACHE$keep", registry_pass => 'http://both',
+    $path
     keepalive_timeout 600s;
     upstream both {
         server $ENV{RGW_ENDPOINT} weight=9 max_fails=0;
@@ -208,13 +215,23 @@ sub disturb {
         push @rss, rss(@workers);
         next if time < $next;
 
-        $kill ? kill('KILL', ($shaken->workers)[0]) : $shaken->reload;
+        $kill ? kill('KILL', (workers($shaken))[0]) : $shaken->reload;
         ($next, $kill) = (time + $every, !$kill);
     }
 }
 
 
 # ---- what a node has
+
+# not nginx's cache manager
+
+sub workers {
+    my ($t) = @_;
+
+    return grep { (eval { read_file("/proc/$_/cmdline") } // '')
+        =~ /^nginx: worker process/ } $t->workers;
+}
+
 
 sub rss {
     my $sum = 0;
@@ -252,7 +269,7 @@ sub state_of {
 
     my %served = map { $_ => 1 } $t->{port}, $t->{plain_port},
         map { values %$_ } @ports;
-    my @workers = $t->workers;
+    my @workers = workers($t);
 
     for my $fd (map { glob "/proc/$_/fd/*" } @workers) {
         my $is = readlink $fd // next;
@@ -270,23 +287,25 @@ sub state_of {
 
     for (keys %$metrics) {
         /^registry_shared_memory_free_bytes\{zone="(.*)"/ or next;
-        $zones{$1} = $metrics->{$_} if $1 ne 'registry_cache';
+        $zones{$1} = $metrics->{$_} if $1 =~ /^registry_(account|stat)/;
     }
 
     return { %is, rss => rss(@workers), zones => \%zones };
 }
 
 
-# The same when all is quiet; old workers of a reload have ended then.
+# The same when all is quiet, and as it was at the start; old workers of a
+# reload have ended then.
 
 sub settled {
-    my ($t) = @_;
+    my ($t, $start) = @_;
 
     my $state;
 
     for (1 .. 100) {
         $state = state_of($t);
-        last if !$state->{flight} && !$state->{clients} && $t->workers == 2;
+        last if !$state->{flight} && !$state->{clients} && workers($t) == 2
+            && (!$start || $state->{others} == $start->{others});
         sleep 0.2;
     }
 
@@ -294,21 +313,21 @@ sub settled {
 }
 
 
-# How many large manifests the cache of the first node holds: what leaks in it
-# has no room.
+# How many manifests of three pages the cache of the first node holds: what
+# leaks in it leaves no room.
 
 sub capacity {
     my $c = $nodes[0]->client;
     my $blob = $c->push_blob('load/capacity', '{}');
     my ($bytes) = $c->manifest('{}');
-    my @tags = map { "t$_" } 1 .. 60;
+    my @tags = map { "t$_" } 1 .. 110;
     my $hits = sub {
         metrics($nodes[0])->{
             'registry_storage_cache_total{kind="data",type="hit"}'} };
 
     for (@tags) {
         my $r = $c->put_manifest('load/capacity', $_,
-            $bytes . ' ' x (100_000 + substr $_, 1));
+            $bytes . ' ' x (11_000 + substr $_, 1));
         die "PUT: $r->{status} $r->{content}" if $r->{status} != 201;
         $c->request('GET', "/v2/load/capacity/manifests/$_");
     }
