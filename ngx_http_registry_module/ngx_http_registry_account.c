@@ -11,8 +11,14 @@ static ngx_uint_t ngx_http_registry_account_is_keystone(
     ngx_http_registry_loc_conf_t *conf);
 static char *ngx_http_registry_account_values(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone);
+static ngx_int_t ngx_http_registry_account_identify(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
+    ngx_str_t *identity);
 static ngx_int_t ngx_http_registry_account_root(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_str_t *identity);
+static char *ngx_http_registry_account_new(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
+    ngx_str_t *identity, ngx_str_t *key);
 
 
 /* NGX_CONF_UNSET_UINT: by the URL, as registry:2 has it */
@@ -27,10 +33,8 @@ ngx_conf_enum_t  ngx_http_registry_auth_versions[] = {
 char *
 ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
 {
-    u_char                          *p;
     ngx_str_t                        key, identity;
     ngx_uint_t                       i, keystone;
-    reg_keystone_t                  *k;
     ngx_http_registry_account_t     *account, **accounts;
     ngx_http_registry_main_conf_t   *rmcf;
 
@@ -59,32 +63,11 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    k = &conf->keystone;
-
-    identity.len = conf->auth_url.len + conf->user.len + k->domain.len
-                   + k->project.len + k->project_domain.len
-                   + k->credential.len + k->trust.len + k->region.len
-                   + k->interface.len + 9;
-    identity.data = ngx_pnalloc(cf->pool, identity.len);
-
-    if (identity.data == NULL) {
+    if (ngx_http_registry_account_identify(cf, conf, keystone, &identity)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
-
-    p = ngx_sprintf(identity.data, "%V %V", &conf->auth_url, &conf->user);
-
-    if (keystone) {
-        p = ngx_sprintf(p, "%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s",
-                        k->domain.len, k->domain.data,
-                        k->project.len, k->project.data,
-                        k->project_domain.len, k->project_domain.data,
-                        k->credential.len, k->credential.data,
-                        k->trust.len, k->trust.data,
-                        k->region.len, k->region.data,
-                        k->interface.len, k->interface.data);
-    }
-
-    identity.len = p - identity.data;
 
     if (ngx_http_registry_account_root(cf, conf, &identity) != NGX_OK
         || ngx_http_registry_key_secrets(cf, conf, &key) != NGX_OK)
@@ -113,41 +96,7 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
         }
     }
 
-    account = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_account_t));
-    accounts = ngx_array_push(&rmcf->accounts);
-    p = ngx_pnalloc(cf->pool, conf->auth_url.len + 1);
-
-    if (account == NULL || accounts == NULL || p == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_cpystrn(p, conf->auth_url.data, conf->auth_url.len + 1);
-
-    account->identity = identity;
-    account->auth_url.data = p;
-    account->auth_url.len = conf->auth_url.len;
-    account->user = conf->user;
-    account->key = key;
-    account->trusted = conf->ssl_trusted;
-    account->insecure = !conf->ssl_verify;
-
-    if (keystone) {
-        account->keystone = k;
-
-        if (conf->user.len == 0) {
-            account->user.len = k->credential.len;
-            account->user.data = k->credential.data;
-        }
-    }
-
-    *accounts = account;
-    conf->account = account;
-
-    if (ngx_http_registry_stat_zone(cf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_http_registry_token_zone(cf, account);
+    return ngx_http_registry_account_new(cf, conf, keystone, &identity, &key);
 }
 
 
@@ -248,6 +197,47 @@ ngx_http_registry_account_values(ngx_conf_t *cf,
 }
 
 
+/* all that makes a token another one */
+
+static ngx_int_t
+ngx_http_registry_account_identify(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
+    ngx_str_t *identity)
+{
+    u_char          *p;
+    reg_keystone_t  *k;
+
+    k = &conf->keystone;
+
+    identity->len = conf->auth_url.len + conf->user.len + k->domain.len
+                    + k->project.len + k->project_domain.len
+                    + k->credential.len + k->trust.len + k->region.len
+                    + k->interface.len + 9;
+    identity->data = ngx_pnalloc(cf->pool, identity->len);
+
+    if (identity->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(identity->data, "%V %V", &conf->auth_url, &conf->user);
+
+    if (keystone) {
+        p = ngx_sprintf(p, "%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s",
+                        k->domain.len, k->domain.data,
+                        k->project.len, k->project.data,
+                        k->project_domain.len, k->project_domain.data,
+                        k->credential.len, k->credential.data,
+                        k->trust.len, k->trust.data,
+                        k->region.len, k->region.data,
+                        k->interface.len, k->interface.data);
+    }
+
+    identity->len = p - identity->data;
+
+    return NGX_OK;
+}
+
+
 /* "container" or "container/prefix" */
 
 static ngx_int_t
@@ -309,4 +299,55 @@ ngx_http_registry_account_root(ngx_conf_t *cf,
     }
 
     return NGX_OK;
+}
+
+
+static char *
+ngx_http_registry_account_new(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
+    ngx_str_t *identity, ngx_str_t *key)
+{
+    u_char                          *p;
+    reg_keystone_t                  *k;
+    ngx_http_registry_account_t     *account, **accounts;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
+    k = &conf->keystone;
+
+    account = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_account_t));
+    accounts = ngx_array_push(&rmcf->accounts);
+    p = ngx_pnalloc(cf->pool, conf->auth_url.len + 1);
+
+    if (account == NULL || accounts == NULL || p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_cpystrn(p, conf->auth_url.data, conf->auth_url.len + 1);
+
+    account->identity = *identity;
+    account->auth_url.data = p;
+    account->auth_url.len = conf->auth_url.len;
+    account->user = conf->user;
+    account->key = *key;
+    account->trusted = conf->ssl_trusted;
+    account->insecure = !conf->ssl_verify;
+
+    if (keystone) {
+        account->keystone = k;
+
+        if (conf->user.len == 0) {
+            account->user.len = k->credential.len;
+            account->user.data = k->credential.data;
+        }
+    }
+
+    *accounts = account;
+    conf->account = account;
+
+    if (ngx_http_registry_stat_zone(cf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_registry_token_zone(cf, account);
 }

@@ -13,6 +13,8 @@ static void *ngx_http_registry_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_registry_location(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
 static ngx_int_t ngx_http_registry_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
 
@@ -488,15 +490,12 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
 }
 
 
-static char *
-ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+/* where the data is, and how it is reached */
+
+static void
+ngx_http_registry_merge_storage(ngx_http_registry_loc_conf_t *conf,
+    ngx_http_registry_loc_conf_t *prev)
 {
-    ngx_http_registry_loc_conf_t  *prev = parent;
-    ngx_http_registry_loc_conf_t  *conf = child;
-
-    ngx_str_t                      zone = ngx_string("registry_cache");
-    ngx_http_core_loc_conf_t      *clcf;
-
     ngx_conf_merge_str_value(conf->auth_url, prev->auth_url, "");
     ngx_conf_merge_str_value(conf->user, prev->user, "");
     ngx_conf_merge_str_value(conf->key_file, prev->key_file, "");
@@ -520,7 +519,34 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->auth_version = prev->auth_version;
     }
 
-    ngx_conf_merge_str_value(conf->secret_file, prev->secret_file, "");
+    ngx_conf_merge_str_value(conf->ssl_trusted, prev->ssl_trusted, "");
+    ngx_conf_merge_str_value(conf->ssl_name, prev->ssl_name, "");
+    ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 1);
+
+    ngx_conf_merge_msec_value(conf->upstream.connect_timeout,
+                              prev->upstream.connect_timeout, 10000);
+    ngx_conf_merge_msec_value(conf->upstream.send_timeout,
+                              prev->upstream.send_timeout, 60000);
+    ngx_conf_merge_msec_value(conf->upstream.read_timeout,
+                              prev->upstream.read_timeout, 60000);
+
+    conf->upstream.next_upstream = NGX_CONF_BITMASK_SET
+                                   |NGX_HTTP_UPSTREAM_FT_ERROR
+                                   |NGX_HTTP_UPSTREAM_FT_TIMEOUT;
+
+    ngx_conf_merge_msec_value(conf->health_interval, prev->health_interval,
+                              0);
+    ngx_conf_merge_uint_value(conf->health_threshold, prev->health_threshold,
+                              0);
+}
+
+
+/* what is allowed, and what is told to clients */
+
+static void
+ngx_http_registry_merge_rules(ngx_http_registry_loc_conf_t *conf,
+    ngx_http_registry_loc_conf_t *prev)
+{
     ngx_conf_merge_ptr_value(conf->external_url, prev->external_url, NULL);
     ngx_conf_merge_ptr_value(conf->redirect, prev->redirect, NULL);
     ngx_conf_merge_str_value(conf->redirect_key_file,
@@ -535,22 +561,27 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->sparse, prev->sparse, REG_SPARSE_INDEX);
     ngx_conf_merge_size_value(conf->manifest_max, prev->manifest_max,
                               4 * 1024 * 1024);
+}
+
+
+static void
+ngx_http_registry_merge_uploads(ngx_http_registry_loc_conf_t *conf,
+    ngx_http_registry_loc_conf_t *prev)
+{
+    ngx_conf_merge_str_value(conf->secret_file, prev->secret_file, "");
     ngx_conf_merge_off_value(conf->part_size, prev->part_size,
                              NGX_HTTP_REGISTRY_PART_MAX);
     ngx_conf_merge_value(conf->upload_expires, prev->upload_expires,
                          7 * 24 * 60 * 60);
     ngx_conf_merge_value(conf->upload_authorize, prev->upload_authorize, 0);
     ngx_conf_merge_value(conf->single_node, prev->single_node, 0);
+}
 
-    ngx_conf_merge_msec_value(conf->health_interval, prev->health_interval,
-                              0);
-    ngx_conf_merge_uint_value(conf->health_threshold, prev->health_threshold,
-                              0);
 
-    ngx_conf_merge_str_value(conf->ssl_trusted, prev->ssl_trusted, "");
-    ngx_conf_merge_str_value(conf->ssl_name, prev->ssl_name, "");
-    ngx_conf_merge_value(conf->ssl_verify, prev->ssl_verify, 1);
-
+static void
+ngx_http_registry_merge_caches(ngx_http_registry_loc_conf_t *conf,
+    ngx_http_registry_loc_conf_t *prev)
+{
     ngx_conf_merge_msec_value(conf->cache_valid, prev->cache_valid, 1000);
     ngx_conf_merge_value(conf->cache_use_stale, prev->cache_use_stale, 0);
 
@@ -561,17 +592,21 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->cache_zone == NGX_CONF_UNSET_PTR) {
         conf->cache_zone = prev->cache_zone;
     }
+}
 
-    ngx_conf_merge_msec_value(conf->upstream.connect_timeout,
-                              prev->upstream.connect_timeout, 10000);
-    ngx_conf_merge_msec_value(conf->upstream.send_timeout,
-                              prev->upstream.send_timeout, 60000);
-    ngx_conf_merge_msec_value(conf->upstream.read_timeout,
-                              prev->upstream.read_timeout, 60000);
 
-    conf->upstream.next_upstream = NGX_CONF_BITMASK_SET
-                                   |NGX_HTTP_UPSTREAM_FT_ERROR
-                                   |NGX_HTTP_UPSTREAM_FT_TIMEOUT;
+static char *
+ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_registry_loc_conf_t  *prev = parent;
+    ngx_http_registry_loc_conf_t  *conf = child;
+
+    ngx_http_core_loc_conf_t      *clcf;
+
+    ngx_http_registry_merge_storage(conf, prev);
+    ngx_http_registry_merge_rules(conf, prev);
+    ngx_http_registry_merge_uploads(conf, prev);
+    ngx_http_registry_merge_caches(conf, prev);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -589,6 +624,18 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (clcf->lmt_excpt && clcf->handler == NULL) {
         clcf->handler = ngx_http_registry_handler;
     }
+
+    return ngx_http_registry_location(cf, conf, clcf);
+}
+
+
+/* of a registry: all that it needs */
+
+static char *
+ngx_http_registry_location(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_str_t  zone = ngx_string("registry_cache");
 
     if (ngx_http_registry_conf_check(cf, conf, clcf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
@@ -630,12 +677,9 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (ngx_http_registry_blob_cache(cf, conf) != NGX_CONF_OK
-        || ngx_http_registry_redirect_init(cf, conf) != NGX_CONF_OK)
+        || ngx_http_registry_redirect_init(cf, conf) != NGX_CONF_OK
+        || ngx_http_registry_account(cf, conf) != NGX_CONF_OK)
     {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_registry_account(cf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
