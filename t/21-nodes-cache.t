@@ -73,7 +73,8 @@ sub push_manifest {
 sub path { "/v2/$NAME/manifests/$_[0]" }
 
 
-# A request to the second node, on its own; the status when it is called.
+# A request to the second node, beside the test; a function that waits for its
+# status, as hundreds.
 
 sub begin {
     my ($method, $path) = @_;

@@ -16,17 +16,15 @@ use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(sha256_hex);
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use RegistryTest;
 use RegistryTest::Image qw(read_file write_file);
-
-use Time::HiRes qw(sleep);
 
 
 plan skip_all => 'the sanitizers keep what is freed' if $ENV{ASAN_OPTIONS};
 
 my $requests = $ENV{LEAK_REQUESTS} // 200;
-
 my $rounds = 8;
 
 # KB of a round: some connections to the storage more or less, and what one
