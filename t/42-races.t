@@ -216,6 +216,7 @@ sub problems { join "\n", map { encode_json($_) } @_[0 .. ($#_ > 4 ? 4 : $#_)] }
 sub are_right {
     my ($thing, $name, @wrong) = @_;
 
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
     return if is problems(@wrong), '', $name;
 
     my $first = $wrong[0];
