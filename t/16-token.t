@@ -280,3 +280,25 @@ registry:
 [crit]
 [emerg]
 wrong-secret
+
+=== TEST 15: auth server of an unknown name, catalog
+--- config eval
+RegistryNginx::location('',
+    registry_auth_url => 'http://nobody.invalid/auth/v1.0')
+--- request
+GET /v2/_catalog
+--- error_code: 503
+--- response_headers
+Docker-Distribution-Api-Version: registry/2.0
+Content-Type: application/json; charset=utf-8
+--- response_body_like chomp
+^\{"errors":\[\{"code":"UNAVAILABLE","message":"service unavailable".*\}\]\}\s*$
+--- error_log
+nobody.invalid
+check registry_auth_url
+
+--- no_error_log
+[alert]
+[crit]
+[emerg]
+wrong-secret

@@ -285,6 +285,19 @@ test_slices(void)
     f.calls[0].reply.status = 206;
     ok(reg_flow_run(&f) == REG_ANSWER, "the end", 0);
 
+    /* the disk was full: what was sent is told, the rest is no slice */
+
+    (void) run(&f, &arena, REG_GET, uri, "", "");
+    f.calls[0].reply.status = 206;
+    f.calls[0].take = 1000;
+    f.slice = 0;
+    ok(reg_flow_run(&f) == REG_PART && f.ncalls == 1 && f.calls[0].slice == 0
+       && tap_is(&f.calls[0].want_range, "bytes 1000-204799/204800"),
+       "a slice that was not kept: the rest", f.ncalls);
+
+    f.calls[0].reply.status = 206;
+    ok(reg_flow_run(&f) == REG_ANSWER, "and its end", 0);
+
     slice = 0;
     tap_arena_free(&arena);
 }
