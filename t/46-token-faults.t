@@ -30,7 +30,7 @@ use RegistryTest::Image qw(read_file write_file);
 
 
 my $FAULTY = 31;                # seconds
-my $BACK = 13;                  # until the next try, at the latest
+my $BACK = 22;                  # a stalled request and a wait, at the latest
 my $LONGEST = 13;               # of an answer
 my $MOST = 9;                   # requests for a token meanwhile
 
@@ -245,8 +245,8 @@ sub look_at {
             if $asked[$_][0] < $asked[$_ - 1][1] - 0.5;
     }
 
-    my @said = grep { /registry: .*user "\Q$user\E"/ && !/gave user "\S+" a token for/ }
-        log_lines();
+    my @said = grep { /registry: .*user "\Q$user\E"/
+        && !/gave user "\S+" a token for/ } log_lines();
 
     if (harmless($user)) {
         wrong($user, "the log: $said[0]") if @said;

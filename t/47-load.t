@@ -86,7 +86,8 @@ cmp_ok $faults, '>', 0, 'there were faults';
 my $refused = $r->{refused} = share(qr/ (?:503|-)$/);
 cmp_ok $refused, '<', 0.1, 'few requests suffered from them';
 
-is_deeply [ sort(workers($steady)) ], [ sort @workers ], 'no worker ended by itself';
+is_deeply [ sort(workers($steady)) ], [ sort @workers ],
+    'no worker ended by itself';
 
 for my $n (0, 1) {
     my ($was, $is, $node) = ($idle[0][$n], $idle[1][$n], "node $n");
@@ -133,7 +134,7 @@ sub server {
     my $tls = $t->nginx_version >= version->parse('v1.25.1');
     my ($ssl, $on) = $tls ? ('ssl', 'http2 on;') : ('ssl http2', '');
 
-    return <<"END" . $t->location('/v2/', "$CACHE$keep", registry_pass => 'http://both',
+    return <<"END" . $t->location('/v2/', "$CACHE$keep registry_part_size 1m;",
     $path
     keepalive_timeout 600s;
     upstream both {
@@ -149,7 +150,7 @@ sub server {
         ssl_certificate_key $t->{dir}/tls/server.key;
         keepalive_requests 1000000;
 END
-        registry_part_size => '1m') . "}\n";
+        registry_pass => 'http://both') . "}\n";
 }
 
 
