@@ -252,8 +252,11 @@ judge_hashed(reg_flow_t *f)
         return REG_ANSWER;
     }
 
+    /* this request was answered before, or is now: the own link tells */
+
     if (f->calls[0].reply.status != 200) {
-        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
+        u->gone = 1;
+        return REG_NEXT;
     }
 
     u->next++;

@@ -316,6 +316,76 @@ test_tiny(void)
 }
 
 
+/*
+ * Several parts whose state was lost, or came from the store and so has no
+ * hash: they are read again.  The same closing request is made once more while
+ * the first one reads them, and while it deletes them.
+ */
+
+static void
+test_closed_twice(unsigned lost)
+{
+    int          right;
+    char         next[2000];
+    unsigned     at, i, status;
+    reg_flow_t   f;
+    tap_arena_t  memory;
+
+    static const request_t  more[] = {
+        { REG_PATCH, "second", NULL, NULL }, { REG_PATCH, "third", NULL, NULL }
+    };
+    static const request_t  put = { REG_PUT, "", "firstsecondthird", NULL };
+
+    right = 1;
+
+    for (at = 0; at < 40; at++) {
+        tap_arena_init(&memory, (size_t) -1);
+        arena = &memory;
+
+        right &= begin(1);
+
+        for (i = 0; i < 2; i++) {
+            right &= (make(&more[i], state, next) == 202);
+            (void) strcpy(state, next);
+        }
+
+        (void) strcpy(strchr(state, '?') + 1, "x");
+
+        if (!lost) {
+            (void) run(&f, arena, REG_GET, state, "", "");
+            right &= location(&f, state);
+        }
+
+        inner = &put;
+        inner_at = at;
+        inner_status = 0;
+        boundaries = 0;
+        between = run_inner;
+
+        status = make(&put, state, NULL);
+
+        between = NULL;
+
+        if (inner_status == 0) {
+            tap_arena_free(&memory);
+            break;
+        }
+
+        if (status != 201 || inner_status != 201 || !has(put.digest_of)
+            || !store_is_right())
+        {
+            printf("# at call %u: %u, and in between %u\n", at, status,
+                   inner_status);
+            right = 0;
+        }
+
+        tap_arena_free(&memory);
+    }
+
+    ok(right && at > 10, "closed twice, read again", lost);
+}
+
+
 int
 main(void)
 {
@@ -344,6 +414,8 @@ main(void)
 
     single = 1;
     test_alone();
+    test_closed_twice(0);
+    test_closed_twice(1);
     clear();
 
     return tap_end();
