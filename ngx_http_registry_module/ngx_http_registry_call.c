@@ -59,12 +59,13 @@ ngx_int_t
 ngx_http_registry_calls_start(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
-    ngx_uint_t                i;
+    ngx_uint_t                i, n;
     reg_flow_t               *f;
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     f = ctx->flow;
+    n = f->ncalls;
 
     rc = ngx_http_registry_token(r);
 
@@ -76,7 +77,7 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
 
         /* the store is away: the replies stay without a status, or stale */
 
-        for (i = 0; i < f->ncalls; i++) {
+        for (i = 0; i < n; i++) {
             ngx_http_registry_stale(r, &f->calls[i]);
         }
 
@@ -99,11 +100,13 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
 
     ctx->running = 0;
 
-    for (i = 0; i < f->ncalls; i++) {
+    for (i = 0; i < n; i++) {
         ctx->running += !f->calls[i].reply.cached;
     }
 
-    for (i = 0; i < f->ncalls; i++) {
+    /* with the last one the request may be gone */
+
+    for (i = 0; i < n; i++) {
         if (!f->calls[i].reply.cached
             && ngx_http_registry_call(r, &f->calls[i]) != NGX_OK)
         {
@@ -207,6 +210,22 @@ ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
     ngx_http_registry_flight_t  *flight;
 
     rc = ngx_http_registry_flight_join(r, call, &flight);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    if (ngx_http_registry_early_take(r, call) == NGX_OK) {
+
+        if (flight) {
+            ngx_http_registry_flight_end(r, call, flight);
+        }
+
+        ngx_http_registry_call_arrived(r, NULL);
+        return NGX_OK;
+    }
+
+    rc = ngx_http_registry_early(r, call, flight);
 
     return rc == NGX_DECLINED ? ngx_http_registry_subrequest(r, call, flight)
                               : rc;
@@ -454,6 +473,16 @@ ngx_http_registry_pass(ngx_http_request_t *r)
 
     if (ctx->flow->calls[0].failed) {
         return NGX_ERROR;
+    }
+
+    if (ctx->early) {
+        ngx_http_registry_busy(ctx, 1);
+
+        if (ngx_http_registry_early_pass(r, &ctx->flow->calls[0]) == NGX_OK) {
+            return NGX_AGAIN;
+        }
+
+        ngx_http_registry_early_drop(r);
     }
 
     if (ctx->pass == NULL) {

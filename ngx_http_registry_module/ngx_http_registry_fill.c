@@ -41,7 +41,7 @@ ngx_http_registry_fill(ngx_http_request_t *r)
 
     if (!rlcf->blob_fill || rlcf->slice == 0
         || f->answer.status != NGX_HTTP_CREATED
-        || f->made_size <= NGX_HTTP_REGISTRY_SMALL)
+        || f->made_size <= REG_SMALL_MAX)
     {
         return;
     }

@@ -183,7 +183,7 @@ ngx_http_registry_external_url(ngx_http_request_t *r, reg_str_t *url)
 
 /* what no one meant by a variable's value is the safe side */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_registry_switched(ngx_http_request_t *r,
     ngx_http_complex_value_t *cv, const char *directive, ngx_uint_t safe)
 {
@@ -457,6 +457,8 @@ ngx_http_registry_drive(ngx_http_request_t *r)
 void
 ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc)
 {
+    ngx_http_registry_early_drop(r);
+
     if (rc == NGX_ERROR && !r->header_sent) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -489,6 +491,8 @@ ngx_http_registry_finish(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     a = &ctx->operation.answer;
+
+    ngx_http_registry_early_drop(r);
 
     if (a->status >= 400) {
         level = a->status >= 500 ? NGX_LOG_ERR : NGX_LOG_INFO;
@@ -661,6 +665,10 @@ ngx_http_registry_log_handler(ngx_http_request_t *r)
     ngx_http_registry_count_request(route.kind, ngx_http_registry_method(r),
                                     r->headers_out.status, ngx_max(ms, 0),
                                     r->request_length, r->connection->sent);
+
+    if (ctx) {
+        ngx_http_registry_early_drop(r);
+    }
 
     if (ctx && ctx->pass && ctx->storage_busy) {
         ngx_http_registry_count_call(ctx->pass->call, 1,

@@ -29,9 +29,6 @@
 
 #define NGX_HTTP_REGISTRY_SLICE_MIN  (256 * 1024)
 
-/* what the blob operations keep in memory */
-#define NGX_HTTP_REGISTRY_SMALL      (64 * 1024)
-
 
 /* formats of registry_status */
 #define NGX_HTTP_REGISTRY_PROMETHEUS  1
@@ -115,6 +112,7 @@ typedef struct {
 typedef struct ngx_http_registry_ctx_s     ngx_http_registry_ctx_t;
 typedef struct ngx_http_registry_flight_s  ngx_http_registry_flight_t;
 typedef struct ngx_http_registry_slice_s   ngx_http_registry_slice_t;
+typedef struct ngx_http_registry_early_s   ngx_http_registry_early_t;
 
 
 /* one storage call, on a subrequest or, when its reply is the client's,
@@ -148,6 +146,7 @@ struct ngx_http_registry_call_s {
     unsigned                       cut:1;
     unsigned                       more:1;      /* reading_body at the cut */
 
+    unsigned                       early:1;     /* its header is waited for */
     unsigned                       part:1;      /* its output is ours */
     unsigned                       ahead:1;     /* a slice, without output */
     unsigned                       fetched:1;   /* of the storage, ahead */
@@ -175,6 +174,7 @@ struct ngx_http_registry_ctx_s {
     ngx_int_t                      body_error;  /* 400, 408, 413 while fed */
 
     ngx_http_registry_call_t      *pass;
+    ngx_http_registry_early_t     *early;       /* not passed yet */
     ngx_http_request_t            *part;        /* the last one, done */
     ngx_http_registry_call_t      *ahead;       /* the last slice */
     ngx_str_t                      error_body;  /* instead of nginx's own */
@@ -294,6 +294,24 @@ void ngx_http_registry_slice_come(ngx_http_request_t *sr,
 void ngx_http_registry_call_arrived(ngx_http_request_t *r,
     reg_call_t *again);
 
+/*
+ * early.c: a GET of the main request's upstream instead of a HEAD.
+ * NGX_DECLINED: it is not to be had, or is not this call's; take() fills in
+ * the reply of a small one, pass() ends the request by it, drop() gives it up.
+ * The request may be gone once early() or pass() has returned NGX_OK.
+ */
+ngx_int_t ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
+    ngx_http_registry_flight_t *flight);
+ngx_int_t ngx_http_registry_early_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+ngx_int_t ngx_http_registry_early_take(ngx_http_request_t *r,
+    reg_call_t *call);
+ngx_int_t ngx_http_registry_early_pass(ngx_http_request_t *r,
+    reg_call_t *call);
+void ngx_http_registry_early_drop(ngx_http_request_t *r);
+ngx_http_registry_call_t *ngx_http_registry_early_call(
+    ngx_http_registry_early_t *early);
+
 /* flight.c: NGX_OK: the cache had the reply; NGX_DECLINED: ask for it */
 ngx_int_t ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call);
 
@@ -374,6 +392,7 @@ void ngx_http_registry_access_foreign(ngx_http_request_t *r,
  * of the storage or the disk: NGX_HTTP_UPSTREAM_INVALID_HEADER: the file is
  * damaged; output() cuts what is sent to what the client is to get.
  */
+
 ngx_int_t ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
 void ngx_http_registry_slice_wait(ngx_http_request_t *sr,

@@ -31,7 +31,8 @@ ngx_http_registry_call_of(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    return ctx->pass;
+    return ctx->pass || ctx->early == NULL
+           ? ctx->pass : ngx_http_registry_early_call(ctx->early);
 }
 
 
@@ -442,8 +443,8 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
 
     /* it would be taken for an object that is damaged */
 
-    if (call->method == REG_HEAD && rc->status.code == NGX_HTTP_OK
-        && rc->length < 0)
+    if ((call->method == REG_HEAD || rc->early)
+        && rc->status.code == NGX_HTTP_OK && rc->length < 0)
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "registry: the storage told no length of \"%*s\"",
@@ -459,6 +460,10 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
 
     if (u->buffer.pos == u->buffer.last && rc->length != 0 && !r->cached) {
         ngx_http_registry_acknowledge(r);
+    }
+
+    if (rc->early) {
+        return ngx_http_registry_early_header(r, rc);
     }
 
     if ((r == r->main || rc->part)

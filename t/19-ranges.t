@@ -264,7 +264,6 @@ my @cases = (
     ['503 1', undef, 0, qr/the storage answers 503/],
     ['503 1', '5-70000,80000-80001', 0, qr/the storage answers 503/],
     ['503 2', '5-70000,80000-80001', 1, $short],
-    ['padded 1 7', undef, 0, qr/with 800007 bytes/],
     ['padded 1 7', '0-9', 0, qr/with 17 bytes/],
     ['padded 2 7', '0-9,20-29', 1, qr/with 17 bytes/],
     ['total 1 7', '0-9', 0, qr{bytes 0-9/800007"}],

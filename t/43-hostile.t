@@ -233,11 +233,19 @@ for (sort keys %listing) {
         : qr/^$listing{$_}[1]$/, "$_: the status" or diag $r->{content};
 }
 
-# replies that are passed on, as they come
+# replies that are passed on, as they come; when the size is known before, and
+# when it comes with them
 
 for my $name ('blob-long', 'blob-chunked', 'blob-status', 'blob-range') {
-    my $r = eval { get("/fake/v2/$name/blobs/sha256:" . blob($name), $name) };
-    ok !$r || $r->{status} != 200, "$name: refused";
+    my $path = "/fake/v2/$name/blobs/sha256:" . blob($name);
+
+    is $c->request('HEAD', $path)->{status}, 200, "$name: its size";
+
+    for (1 .. $name eq 'blob-long' ? 1 : 2) {
+        my $r = eval { get($path, $name) };
+        ok !$r || $r->{status} != 200, "$name: refused";
+        sleep 2;
+    }
 }
 
 my $r = get('/fake/v2/blob-headers/blobs/sha256:' . blob('blob-headers'),

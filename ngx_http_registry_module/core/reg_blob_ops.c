@@ -15,9 +15,6 @@
 
 #define SLICES_MAX  512
 
-/* configs, which each pull of an image reads */
-#define SMALL_MAX   (64 * 1024)
-
 
 typedef struct {
     reg_data_t      data;               /* whose bytes the link means */
@@ -104,7 +101,8 @@ reg_blob_steps(reg_flow_t *f)
 static reg_todo_t
 read_link(reg_flow_t *f)
 {
-    blob_t  *b = f->op;
+    blob_t      *b = f->op;
+    reg_call_t  *call;
 
     if (b == NULL) {
         return reg_nomem(f);
@@ -115,7 +113,14 @@ read_link(reg_flow_t *f)
 
     if (f->route.digest.alg == REG_SHA256) {
         b->data.digest = f->route.digest;
-        reg_data_head(f, &b->data)->cache = REG_CACHE_FACT;
+        call = reg_data_head(f, &b->data);
+        call->cache = REG_CACHE_FACT;
+
+        /* slices are asked for one by one, of a redirect the client asks */
+
+        call->early = (f->method == REG_GET && f->range.len == 0
+                       && f->if_none_match.len == 0
+                       && f->slice == 0 && f->redirect.len == 0);
     }
 
     return REG_CALL;
@@ -448,7 +453,7 @@ read_small(reg_flow_t *f)
     blob_t  *b = f->op;
 
     if (f->method == REG_HEAD || b->nranges > 1
-        || b->data.size == 0 || b->data.size > SMALL_MAX)
+        || b->data.size == 0 || b->data.size > REG_SMALL_MAX)
     {
         return REG_NEXT;
     }

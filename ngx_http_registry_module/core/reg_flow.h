@@ -20,6 +20,9 @@
 /* of a large object: its size when it was made, which RGW does not keep */
 #define REG_HEADER_WHOLE  "X-Object-Meta-Registry-Size"
 
+/* read into memory: configs, which each pull of an image reads */
+#define REG_SMALL_MAX    (64 * 1024)
+
 #define REG_CALLS_MAX    16             /* at the same time */
 #define REG_HEADERS_MAX  12
 
@@ -82,6 +85,8 @@ typedef struct {
     unsigned        on_container:1;     /* not on an object */
     unsigned        feed:1;             /* the client's body is the body */
     unsigned        failed:1;           /* out of memory: not to be made */
+    unsigned        early:1;            /* a HEAD, alone or the last one, of
+                                           what is wanted by GET then */
     size_t          reply_max;          /* bytes of the reply kept */
 
     reg_cache_t     cache;              /* of a GET or HEAD */
