@@ -57,6 +57,10 @@ ngx_http_registry_fill(ngx_http_request_t *r)
     fill->done.handler = ngx_http_registry_fill_done;
     fill->done.data = fill;
 
+    if (ngx_http_registry_verify_begin(r, &f->made, f->made_size) != NGX_OK) {
+        return;
+    }
+
     (void) ngx_http_registry_fill_next(r, fill);
 }
 

@@ -162,6 +162,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       offsetof(ngx_http_registry_loc_conf_t, immutable),
       NULL },
 
+    { ngx_string("registry_verify"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry_set_switch,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, verify),
+      NULL },
+
     { ngx_string("registry_sparse"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -469,6 +476,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->anonymous_mount = NGX_CONF_UNSET_PTR;
     conf->read_only = NGX_CONF_UNSET_PTR;
     conf->immutable = NGX_CONF_UNSET_PTR;
+    conf->verify = NGX_CONF_UNSET_PTR;
     conf->sparse = NGX_CONF_UNSET_UINT;
     conf->manifest_max = NGX_CONF_UNSET_SIZE;
     conf->part_size = NGX_CONF_UNSET;
@@ -558,6 +566,7 @@ ngx_http_registry_merge_rules(ngx_http_registry_loc_conf_t *conf,
                              NULL);
     ngx_conf_merge_ptr_value(conf->read_only, prev->read_only, NULL);
     ngx_conf_merge_ptr_value(conf->immutable, prev->immutable, NULL);
+    ngx_conf_merge_ptr_value(conf->verify, prev->verify, NULL);
     ngx_conf_merge_uint_value(conf->sparse, prev->sparse, REG_SPARSE_INDEX);
     ngx_conf_merge_size_value(conf->manifest_max, prev->manifest_max,
                               4 * 1024 * 1024);

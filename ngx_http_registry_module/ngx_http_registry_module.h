@@ -75,6 +75,7 @@ typedef struct {
     ngx_http_complex_value_t      *anonymous_mount;
     ngx_http_complex_value_t      *read_only;
     ngx_http_complex_value_t      *immutable;
+    ngx_http_complex_value_t      *verify;      /* NULL: of what is kept */
     ngx_uint_t                     sparse;      /* reg_sparse_t */
     size_t                         manifest_max;
     off_t                          part_size;
@@ -113,6 +114,7 @@ typedef struct ngx_http_registry_ctx_s     ngx_http_registry_ctx_t;
 typedef struct ngx_http_registry_flight_s  ngx_http_registry_flight_t;
 typedef struct ngx_http_registry_slice_s   ngx_http_registry_slice_t;
 typedef struct ngx_http_registry_early_s   ngx_http_registry_early_t;
+typedef struct ngx_http_registry_verify_s  ngx_http_registry_verify_t;
 
 
 /* one storage call, on a subrequest or, when its reply is the client's,
@@ -175,6 +177,7 @@ struct ngx_http_registry_ctx_s {
 
     ngx_http_registry_call_t      *pass;
     ngx_http_registry_early_t     *early;       /* not passed yet */
+    ngx_http_registry_verify_t    *verify;      /* NULL: nothing */
     ngx_http_request_t            *part;        /* the last one, done */
     ngx_http_registry_call_t      *ahead;       /* the last slice */
     ngx_str_t                      error_body;  /* instead of nginx's own */
@@ -215,6 +218,8 @@ void ngx_http_registry_drive(ngx_http_request_t *r);
 void ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc);
 void *ngx_http_registry_alloc(void *ctx, size_t size);
 reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
+ngx_uint_t ngx_http_registry_switched(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv, const char *directive, ngx_uint_t safe);
 
 /* conf.c: setters; check() reads a location's values when they are merged */
 char *ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -311,6 +316,26 @@ ngx_int_t ngx_http_registry_early_pass(ngx_http_request_t *r,
 void ngx_http_registry_early_drop(ngx_http_request_t *r);
 ngx_http_registry_call_t *ngx_http_registry_early_call(
     ngx_http_registry_early_t *early);
+
+/*
+ * verify.c: begin() makes ctx->verify, if it is wanted; then verify() is told
+ * of all of the blob's bytes, in their order, before they are let through.
+ * NGX_ERROR: with these all have come, and they are not the digest's.
+ */
+ngx_int_t ngx_http_registry_verify_begin(ngx_http_request_t *r,
+    const reg_digest_t *digest, int64_t size);
+ngx_int_t ngx_http_registry_verify(ngx_http_request_t *r,
+    const reg_call_t *call, u_char *p, size_t len);
+ngx_uint_t ngx_http_registry_verify_failed(ngx_http_registry_ctx_t *ctx);
+
+/*
+ * Of slices: whole() begins with the first one, if the storage sends it;
+ * slice() takes one that is on disk.
+ */
+ngx_int_t ngx_http_registry_verify_whole(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
+ngx_int_t ngx_http_registry_verify_slice(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
 
 /* flight.c: NGX_OK: the cache had the reply; NGX_DECLINED: ask for it */
 ngx_int_t ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call);

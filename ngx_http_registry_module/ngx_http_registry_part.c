@@ -377,7 +377,8 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     /* the client left, or does not read: nginx has said so */
 
-    if (sr->connection->error || sr->connection->timedout
+    if (ngx_http_registry_verify_failed(part->ctx)
+        || sr->connection->error || sr->connection->timedout
         || rc == NGX_HTTP_CLIENT_CLOSED_REQUEST)
     {
         return NGX_ERROR;

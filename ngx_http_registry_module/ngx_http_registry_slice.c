@@ -451,12 +451,24 @@ ngx_http_registry_slice_begin(ngx_http_request_t *sr,
             return NGX_HTTP_UPSTREAM_INVALID_HEADER;
         }
 
+        if (part->ctx->verify
+            && ngx_http_registry_verify_slice(sr, part) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
         part->whole = 1;
         part->ctx->recalled = 1;
 
     } else {
         slice->sum = ngx_http_registry_sum_begin();
         if (slice->sum == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (!sr->main->header_sent
+            && ngx_http_registry_verify_whole(sr, part) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
@@ -493,6 +505,7 @@ ngx_http_registry_slice_begin(ngx_http_request_t *sr,
 static ngx_int_t
 ngx_http_registry_slice_pipe(ngx_event_pipe_t *p, ngx_buf_t *buf)
 {
+    off_t                       len;
     ngx_buf_t                  *b;
     ngx_chain_t                *cl;
     ngx_http_request_t         *sr;
@@ -509,10 +522,14 @@ ngx_http_registry_slice_pipe(ngx_event_pipe_t *p, ngx_buf_t *buf)
         buf->last = buf->pos + p->length;
     }
 
-    if (p->length > 0
-        && ngx_http_registry_sum_update(slice->sum, buf->pos,
-                       ngx_min((off_t) (buf->last - buf->pos), p->length))
-           != NGX_OK)
+    len = ngx_min((off_t) (buf->last - buf->pos), p->length);
+
+    if (len > 0
+        && (ngx_http_registry_sum_update(slice->sum, buf->pos, len) != NGX_OK
+            || (part->ctx->verify && !part->ahead
+                && ngx_http_registry_verify(sr->main, part->call, buf->pos,
+                                            len)
+                   != NGX_OK)))
     {
         return NGX_ERROR;
     }

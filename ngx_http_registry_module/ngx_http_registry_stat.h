@@ -55,6 +55,7 @@ typedef enum {
     NGX_HTTP_REGISTRY_RENEWALS = 0,     /* calls made again with a new token */
     NGX_HTTP_REGISTRY_TOKENS,
     NGX_HTTP_REGISTRY_TOKEN_FAILURES,
+    NGX_HTTP_REGISTRY_MISMATCHES,       /* of a blob's bytes and digest */
     NGX_HTTP_REGISTRY_COUNTERS
 } ngx_http_registry_counter_t;
 

@@ -562,7 +562,9 @@ ngx_http_registry_status_rest(ngx_http_registry_page_t *page)
         { "registry_token_renewals_total",
           "Tokens got from the auth server." },
         { "registry_token_failures_total",
-          "Tokens that could not be got." }
+          "Tokens that could not be got." },
+        { "registry_storage_mismatches_total",
+          "Blobs of which the storage sent other bytes." }
     };
 
     ngx_http_registry_family(page, "registry_errors_total", "counter",

@@ -515,6 +515,14 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    if (call->want_status == NGX_HTTP_OK
+        && ngx_http_registry_verify_begin(r, &rc->ctx->operation.route.digest,
+                                          rc->length)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (ngx_http_registry_answer_headers(r) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -729,6 +737,14 @@ ngx_http_registry_pipe_filter(ngx_event_pipe_t *p, ngx_buf_t *buf)
     if (buf->last - buf->pos > p->length) {
         ngx_log_error(NGX_LOG_ERR, p->log, 0,
                       "registry: the storage sent more than it said");
+        return NGX_ERROR;
+    }
+
+    if (rc->ctx->verify
+        && ngx_http_registry_verify(r, rc->call, buf->pos,
+                                    buf->last - buf->pos)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -568,3 +568,14 @@ invalid value "yes" in "registry_single_node" directive
 -secret
 [alert]
 [crit]
+
+
+=== TEST 86: registry_verify that is neither on, off nor a variable
+--- config eval
+RegistryNginx::location('', registry_verify => 'yes')
+--- must_die
+--- error_log
+[emerg]
+"registry_verify" must be "on", "off" or a variable, not "yes"
+--- no_error_log
+[alert]

@@ -1,0 +1,240 @@
+/*
+ * Whether a whole blob's bytes are those of its digest, while they come of
+ * the storage.  Its last bytes are not let through before that is known.
+ */
+
+#include "ngx_http_registry_module.h"
+
+#include <ngx_md5.h>
+
+
+struct ngx_http_registry_verify_s {
+    reg_hash_t     hash;
+    reg_digest_t   digest;
+    int64_t        size;
+    int64_t        left;
+    unsigned       wrong:1;
+};
+
+
+#if (NGX_HTTP_CACHE)
+
+static void ngx_http_registry_verify_forget(ngx_http_request_t *r,
+    const reg_call_t *call);
+
+#endif
+
+
+ngx_int_t
+ngx_http_registry_verify_begin(ngx_http_request_t *r,
+    const reg_digest_t *digest, int64_t size)
+{
+    ngx_uint_t                     on;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_verify_t    *verify;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    /* what is wrong would stay on disk */
+
+    on = rlcf->verify ? ngx_http_registry_switched(r, rlcf->verify,
+                                                   "registry_verify", 1)
+                      : rlcf->slice != 0;
+
+    if (!on) {
+        return NGX_OK;
+    }
+
+    verify = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_verify_t));
+    if (verify == NULL) {
+        return NGX_ERROR;
+    }
+
+    reg_hash_init(&verify->hash, digest->alg);
+    verify->digest = *digest;
+    verify->size = size;
+    verify->left = size;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    ctx->verify = verify;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_verify(ngx_http_request_t *r, const reg_call_t *call,
+    u_char *p, size_t len)
+{
+    reg_str_t                      text;
+    reg_digest_t                   d;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_verify_t    *verify;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    verify = ctx->verify;
+
+    reg_hash_update(&verify->hash, p, len);
+    verify->left -= len;
+
+    if (verify->left) {
+        return NGX_OK;
+    }
+
+    reg_hash_final(&verify->hash, &d);
+
+    if (reg_digest_equal(&d, &verify->digest)) {
+        return NGX_OK;
+    }
+
+    verify->wrong = 1;
+    text = reg_digest_text(&ctx->arena, &verify->digest);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "registry: repository \"%*s\": the storage sent other bytes"
+                  " than those of \"%*s\", transaction \"%V\"",
+                  ctx->operation.route.name.len,
+                  ctx->operation.route.name.data, text.len, text.data,
+                  &ctx->storage_id);
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->cache_zone) {
+        ngx_http_registry_cache_purge(rlcf->cache_zone, &rlcf->container_id,
+                                      &call->object);
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (call->slice) {
+        ngx_http_registry_verify_forget(r, call);
+    }
+
+#endif
+
+    ngx_http_registry_count(counters[NGX_HTTP_REGISTRY_MISMATCHES]);
+
+    return NGX_ERROR;
+}
+
+
+ngx_uint_t
+ngx_http_registry_verify_failed(ngx_http_registry_ctx_t *ctx)
+{
+    return ctx->verify && ctx->verify->wrong;
+}
+
+
+#if (NGX_HTTP_CACHE)
+
+/* who brings the first slice of a whole blob looks at all of them */
+
+ngx_int_t
+ngx_http_registry_verify_whole(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    reg_flow_t  *f = &part->ctx->operation;
+
+    if (part->ahead || f->answer.status != NGX_HTTP_OK) {
+        return NGX_OK;
+    }
+
+    return ngx_http_registry_verify_begin(sr->main, &f->route.digest,
+                                          f->answer.length);
+}
+
+
+/* what was fetched ahead, or by others, is a part of the digest, too */
+
+ngx_int_t
+ngx_http_registry_verify_slice(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    ssize_t            n;
+    off_t              offset, end;
+    static u_char      block[64 * 1024];
+    ngx_http_cache_t  *c;
+
+    c = sr->cache;
+    offset = c->body_start;
+    end = offset + part->length;
+
+    while (offset < end) {
+
+        n = pread(c->file.fd, block,
+                  ngx_min((off_t) sizeof(block), end - offset), offset);
+
+        if (n <= 0
+            || ngx_http_registry_verify(sr->main, part->call, block, n)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        offset += n;
+    }
+
+    return NGX_OK;
+}
+
+
+/* which one is wrong is not known; a file that is gone is a miss for nginx */
+
+static void
+ngx_http_registry_verify_forget(ngx_http_request_t *r, const reg_call_t *call)
+{
+    off_t                          first, last, size;
+    u_char                        *p;
+    ngx_md5_t                      md5;
+    ngx_str_t                      name;
+    ngx_path_t                    *path;
+    ngx_http_file_cache_t         *cache;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_loc_conf_t  *rlcf;
+    u_char                         key[NGX_HTTP_CACHE_KEY_LEN];
+    u_char                         text[4 * NGX_OFF_T_LEN];
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    cache = rlcf->blob_cache->data;
+    path = cache->path;
+
+    name.len = path->name.len + 1 + path->len + 2 * NGX_HTTP_CACHE_KEY_LEN;
+
+    name.data = ngx_pnalloc(r->pool, name.len + 1);
+    if (name.data == NULL) {
+        return;
+    }
+
+    ngx_memcpy(name.data, path->name.data, path->name.len);
+    size = ctx->verify->size;
+
+    for (first = 0; first < size; first = last + 1) {
+
+        last = ngx_min(first + (off_t) call->slice, size) - 1;
+
+        ngx_md5_init(&md5);
+        ngx_md5_update(&md5, call->object.data, call->object.len);
+        p = ngx_sprintf(text, " bytes %O-%O/%O", first, last, size);
+        ngx_md5_update(&md5, text, p - text);
+        ngx_md5_final(key, &md5);
+
+        p = ngx_hex_dump(name.data + path->name.len + 1 + path->len, key,
+                         NGX_HTTP_CACHE_KEY_LEN);
+        *p = '\0';
+
+        ngx_create_hashed_filename(path, name.data, name.len);
+
+        if (ngx_delete_file(name.data) == NGX_FILE_ERROR
+            && ngx_errno != NGX_ENOENT)
+        {
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
+                          ngx_delete_file_n " \"%s\" failed", name.data);
+        }
+    }
+}
+
+#endif
