@@ -303,6 +303,63 @@ test_slices(void)
 }
 
 
+/* the bytes may be asked for instead of their size: if all are wanted here */
+
+static void
+test_early(void)
+{
+    char         uri[200], link[100];
+    size_t       i;
+    reg_str_t    text, detail;
+    reg_flow_t   f;
+    reg_error_t  e;
+    tap_arena_t  arena;
+
+    static const struct {
+        reg_method_t  method;
+        const char   *range, *if_none_match, *redirect;
+        int64_t       slice;
+        unsigned      early;
+    } reads[] = {
+        { REG_GET, "", "", "", 0, 1 },
+        { REG_HEAD, "", "", "", 0, 0 },
+        { REG_GET, "bytes=0-1", "", "", 0, 0 },
+        { REG_GET, "", "\"tag\"", "", 0, 0 },
+        { REG_GET, "", "", "http://rgw", 0, 0 },
+        { REG_GET, "", "", "", 256 * 1024, 0 }
+    };
+
+    text_of(link, layer);
+    text.data = (unsigned char *) uri;
+    text.len = (size_t) sprintf(uri, "/v2/a/b/blobs/%s", link);
+
+    for (i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+
+        tap_arena_init(&arena, (size_t) -1);
+        memset(&f, 0, sizeof(reg_flow_t));
+
+        f.arena = &arena.arena;
+        f.method = reads[i].method;
+        f.range.data = (unsigned char *) reads[i].range;
+        f.range.len = strlen(reads[i].range);
+        f.if_none_match.data = (unsigned char *) reads[i].if_none_match;
+        f.if_none_match.len = strlen(reads[i].if_none_match);
+        f.redirect.data = (unsigned char *) reads[i].redirect;
+        f.redirect.len = strlen(reads[i].redirect);
+        f.slice = reads[i].slice;
+
+        (void) reg_route_parse(&text, &f.route, &e, &detail);
+        reg_flow_start(&f);
+
+        ok(reg_flow_run(&f) == REG_CALL && f.ncalls == 2
+           && f.calls[1].method == REG_HEAD
+           && f.calls[1].early == reads[i].early, "a blob's bytes, early", i);
+
+        tap_arena_free(&arena);
+    }
+}
+
+
 int
 main(void)
 {
@@ -313,6 +370,7 @@ main(void)
     test_refusals();
     test_delete_by_digest();
     test_slices();
+    test_early();
 
     clear();
 
