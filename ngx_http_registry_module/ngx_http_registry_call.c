@@ -478,8 +478,10 @@ ngx_http_registry_pass(ngx_http_request_t *r)
     if (ctx->early) {
         ngx_http_registry_busy(ctx, 1);
 
-        if (ngx_http_registry_early_pass(r, &ctx->flow->calls[0]) == NGX_OK) {
-            return NGX_AGAIN;
+        rc = ngx_http_registry_early_pass(r, &ctx->flow->calls[0]);
+
+        if (rc != NGX_DECLINED) {
+            return rc == NGX_OK ? NGX_AGAIN : rc;
         }
 
         ngx_http_registry_early_drop(r);

@@ -338,6 +338,9 @@ ngx_http_registry_early_pass(ngx_http_request_t *r, reg_call_t *call)
 
     if (c->read->ready) {
         ngx_post_event(c->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     ngx_add_timer(u->peer.connection->read, u->conf->read_timeout);

@@ -20,7 +20,7 @@ use RegistryTest::Image qw(read_file);
 
 my $t = RegistryTest->new;
 my $faults = RegistryTest::Faults->new($t);
-my $c = $t->client;
+my $c;
 
 my %bytes = (
     small => join('', map { chr 97 + rand 26 } 1 .. 5000),
