@@ -33,9 +33,19 @@ my $out = $t->dir . '/out';
 
 sub start {
     $t->start(rgw => $faults->address, directives => join ' ',
-        'registry_read_timeout 600ms; registry_connect_timeout 600ms;', @_);
+        'registry_read_timeout 1500ms; registry_connect_timeout 1500ms;', @_);
     $c = $t->client;
-    $c->push_blob('a/b', $bytes{$_}) for keys %bytes;
+    $c->request('GET', '/v2/a/b/manifests/none');      # a token, the container
+}
+
+
+# at the storage, where no timeout is as short
+
+sub put {
+    my ($name, $content) = @_;
+
+    my $r = $t->store->swift('PUT', "/$name", { content => $content });
+    die "PUT $name: $r->{status}" if $r->{status} != 201;
 }
 
 
@@ -87,7 +97,13 @@ sub is_whole {
 # how many requests of RGW
 
 start('registry_cache off;');
-get('small');
+
+for (keys %bytes) {
+    put(RegistryTest::blob_name($digest{$_}), $bytes{$_});
+    put('files/docker/registry/v2/repositories/a/b/_layers/'
+        . RegistryTest::slash($digest{$_}) . '/link', $digest{$_});
+}
+
 
 for my $size (sort keys %bytes) {
     my $both = 'GET data 200, GET link 200';
@@ -126,6 +142,8 @@ for my $http ('--http1.1', '--http2') {
         is "$got->[0] $got->[1]", '0 404', "$http, $size: no link";
         like $got->[2], qr/BLOB_UNKNOWN/, "$http, $size: no link, as JSON";
 
+        next if $size ne 'large';
+
         $faults->plan({ match => '^GET \\S+/link', fault => 'stall',
             times => 9 });
         $got = curl($http, $size);
@@ -144,7 +162,7 @@ my @faults = (
     ['drip', 1, 200], ['slow', 1, 200], ['continues', 1, 200],
     ['reset', 1, 200], ['close', 1, 200], ['reset', 9, 503],
     ['refuse', 99, 503],
-    ['stall', 9, 503], ['stall-head', 9, 503], ['cut-head', 9, 503],
+    ['stall', 9, 503], ['cut-head', 9, 503],
     ['404', 1, 404], ['bucket', 1, 503], ['503', 1, 503], ['500', 1, 503],
     ['403', 1, 503],
     ['garbage', 9, 503], ['length-negative', 9, 503], ['unlength', 9, 503],
