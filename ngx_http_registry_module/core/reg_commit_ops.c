@@ -275,6 +275,12 @@ check_digest(reg_flow_t *f)
 
     u->proven = has_hash(u) && hash_is_right(u);
 
+    /* what was answered before may have been deleted by half */
+
+    if (u->missing && u->written == 0 && !hash_is_right(u)) {
+        u->gone = 1;
+    }
+
     if (u->gone && !u->proven) {
 
         /* no bytes to compare: only the repository's own link may tell */

@@ -395,6 +395,8 @@ choose(reg_flow_t *f)
         }
     }
 
+    u->missing = (from == NULL && u->known && u->session.tip != 0);
+
     if (u->grow) {
         from = reg_parts_grown(&u->parts, from);
     }

@@ -55,6 +55,7 @@ typedef struct {
     uint32_t        npath;
     unsigned        listed:1;
     unsigned        stale:1;            /* the state was behind the store */
+    unsigned        missing:1;          /* the part that the state names */
     unsigned        gone:1;             /* no part is there any more */
 
     /* what this request wrote */

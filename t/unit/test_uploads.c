@@ -386,6 +386,79 @@ test_closed_twice(unsigned lost)
 }
 
 
+/*
+ * A worker died while it deleted the parts of what it had linked: some are
+ * left, and the client, which has had no answer, asks again.
+ */
+
+static void
+test_half_deleted(unsigned known)
+{
+    int          right;
+    char         next[2000], names[3][600], bytes[3][10];
+    unsigned     i, n, left, status;
+    reg_flow_t   f;
+    tap_arena_t  memory;
+
+    static const request_t  more[] = {
+        { REG_PATCH, "second", NULL, NULL }, { REG_PATCH, "third", NULL, NULL }
+    };
+    static const request_t  put_all = { REG_PUT, "", "firstsecondthird",
+                                        NULL };
+
+    for (left = 0; left < 7; left++) {
+        tap_arena_init(&memory, (size_t) -1);
+        arena = &memory;
+
+        right = begin(1);
+
+        for (i = 0; i < 2; i++) {
+            right &= (make(&more[i], state, next) == 202);
+            (void) strcpy(state, next);
+        }
+
+        if (!known) {
+            (void) strcpy(strchr(state, '?') + 1, "x");
+            (void) run(&f, arena, REG_GET, state, "", "");
+            right &= location(&f, state);
+        }
+
+        for (n = 0, i = 0; i < nobjects && n < 3; i++) {
+            if (strstr(objects[i].name, "/_parts/")) {
+                (void) strcpy(names[n], objects[i].name);
+                (void) sprintf(bytes[n++], "%.*s", (int) objects[i].len,
+                               (char *) objects[i].data);
+            }
+        }
+
+        right &= (n == 3 && make(&put_all, state, NULL) == 201);
+
+        for (i = 0; i < n; i++) {
+            if (left & (1u << i)) {
+                put(names[i], bytes[i], strlen(bytes[i]));
+            }
+        }
+
+        status = make(&put_all, state, NULL);
+
+        ok(right && status == 201, "half deleted, closed again",
+           known * 10000 + left * 1000 + status);
+
+        tap_arena_free(&memory);
+    }
+
+    /* other bytes than the digest's are told all the same */
+
+    tap_arena_init(&memory, (size_t) -1);
+    arena = &memory;
+
+    right = begin(1) && make(&more[0], state, state) == 202;
+    ok(right && make(&put_all, state, NULL) == 400, "other bytes", known);
+
+    tap_arena_free(&memory);
+}
+
+
 int
 main(void)
 {
@@ -416,6 +489,8 @@ main(void)
     test_alone();
     test_closed_twice(0);
     test_closed_twice(1);
+    test_half_deleted(0);
+    test_half_deleted(1);
     clear();
 
     return tap_end();
