@@ -325,22 +325,16 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
      * the parent is woken by call_done().
      */
 
-    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_CLONE
-                            |NGX_HTTP_SUBREQUEST_IN_MEMORY
-                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
-        != NGX_OK)
-    {
+    sr = ngx_http_registry_clone(r, rc, ps, NGX_HTTP_SUBREQUEST_IN_MEMORY
+                                            |NGX_HTTP_SUBREQUEST_BACKGROUND);
+    if (sr == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_set_ctx(sr, rc, ngx_http_registry_module);
     ctx->storage_calls++;
 
-    sr->method = NGX_HTTP_GET;
-    sr->header_only = 0;
-
     if (call->feed) {
+        sr->request_body = r->request_body;
         sr->request_body_no_buffering = r->request_body_no_buffering;
         sr->reading_body = r->reading_body;
 #if (nginx_version >= 1025000)
@@ -351,15 +345,60 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
 
         ctx->feeder = sr;
         r->read_event_handler = ngx_http_registry_feed_event;
-
-        return NGX_OK;
     }
 
-    /* else the upstream would send, or close, the client's body */
+    return NGX_OK;
+}
 
-    sr->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
 
-    return sr->request_body ? NGX_OK : NGX_ERROR;
+ngx_http_request_t *
+ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
+    ngx_http_post_subrequest_t *ps, ngx_uint_t flags)
+{
+    void                     *data;
+    unsigned                  count;
+    ngx_uint_t                first;
+    ngx_http_request_t       *sr;
+    ngx_http_request_body_t  *body;
+
+    /* without its own the upstream would send, or close, the client's body */
+
+    body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+    if (body == NULL) {
+        return NULL;
+    }
+
+    count = r->main->count;
+    data = r->connection->data;
+    first = (r->postponed == NULL);
+
+    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
+                            NGX_HTTP_SUBREQUEST_CLONE|flags)
+        != NGX_OK)
+    {
+        /*
+         * nginx may have counted and linked what it then had no memory to
+         * run: the request would wait for it and never end.  Behind another
+         * one the header is sent, and the request is terminated.
+         */
+
+        r->main->count = count;
+        r->connection->data = data;
+
+        if (first) {
+            r->postponed = NULL;
+        }
+
+        return NULL;
+    }
+
+    ngx_http_set_ctx(sr, call, ngx_http_registry_module);
+
+    sr->method = NGX_HTTP_GET;
+    sr->header_only = 0;
+    sr->request_body = body;
+
+    return sr;
 }
 
 

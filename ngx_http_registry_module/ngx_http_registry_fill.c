@@ -95,22 +95,15 @@ ngx_http_registry_fill_next(ngx_http_request_t *r,
     part->part = 1;
     part->since = ngx_current_msec;
 
-    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, &fill->done,
-                            NGX_HTTP_SUBREQUEST_CLONE
-                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
-        != NGX_OK)
-    {
+    sr = ngx_http_registry_clone(r, part, &fill->done,
+                                 NGX_HTTP_SUBREQUEST_BACKGROUND);
+    if (sr == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_set_ctx(sr, part, ngx_http_registry_module);
-
-    sr->method = NGX_HTTP_GET;
     sr->header_only = 1;
 
-    sr->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
-
-    return sr->request_body ? NGX_OK : NGX_ERROR;
+    return NGX_OK;
 }
 
 

@@ -275,6 +275,9 @@ ngx_int_t ngx_http_registry_calls_recall(ngx_http_request_t *r);
  * with.
  */
 ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
+ngx_http_request_t *ngx_http_registry_clone(ngx_http_request_t *r,
+    ngx_http_registry_call_t *call, ngx_http_post_subrequest_t *ps,
+    ngx_uint_t flags);
 ngx_int_t ngx_http_registry_calls_again(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);
 ngx_int_t ngx_http_registry_pass(ngx_http_request_t *r);

@@ -123,21 +123,14 @@ ngx_http_registry_part_start(ngx_http_request_t *r,
                               : ngx_http_registry_part_done;
     ps->data = part;
 
-    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_CLONE|flags)
-        != NGX_OK)
-    {
+    sr = ngx_http_registry_clone(r, part, ps, flags);
+    if (sr == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_set_ctx(sr, part, ngx_http_registry_module);
-
-    sr->method = NGX_HTTP_GET;
     sr->header_only = part->ahead;
 
-    sr->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
-
-    return sr->request_body ? NGX_OK : NGX_ERROR;
+    return NGX_OK;
 }
 
 

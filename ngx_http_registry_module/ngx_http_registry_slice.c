@@ -265,6 +265,12 @@ ngx_http_registry_slice_come(ngx_http_request_t *sr,
         ngx_http_registry_slice_remember(&st);
     }
 
+    /* of a call that could not begin nginx would keep the lock */
+
+    if (sr->cache && !sr->cached && !part->whole) {
+        ngx_http_file_cache_free(sr->cache, NULL);
+    }
+
     if (ngx_http_registry_slice_timer.timer_set) {
         ngx_del_timer(&ngx_http_registry_slice_timer);
         ngx_http_registry_slice_poll(&ngx_http_registry_slice_timer);

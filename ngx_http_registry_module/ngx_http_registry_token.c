@@ -428,6 +428,8 @@ ngx_http_registry_token_look(ngx_http_registry_account_t *account,
                 ngx_memcpy(storage->data, sh->storage, storage->len);
 
             } else {
+                token->len = 0;
+                storage->len = 0;
                 rc = NGX_ERROR;
             }
         }

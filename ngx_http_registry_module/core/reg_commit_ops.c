@@ -77,10 +77,18 @@ static const reg_step_t  put_parts[] = {
 const reg_step_t *
 reg_commit_steps(reg_flow_t *f)
 {
+    reg_rc_t       rc;
     reg_str_t      text;
     reg_upload_t  *u = f->op;
 
-    if (reg_query_get(f->arena, &f->args, "digest", &text) != REG_OK
+    rc = reg_query_get(f->arena, &f->args, "digest", &text);
+
+    if (rc == REG_NOMEM) {
+        reg_nomem(f);
+        return reg_refused;
+    }
+
+    if (rc != REG_OK
         || text.data == NULL
         || reg_digest_parse(&text, &u->digest) != REG_OK)
     {

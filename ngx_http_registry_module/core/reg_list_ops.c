@@ -97,6 +97,7 @@ static reg_todo_t
 read_query(reg_flow_t *f)
 {
     reg_str_t    n;
+    reg_rc_t     rc;
     reg_page_t  *page = f->op;
 
     static const reg_str_t  repositories = reg_string(REG_PATH_REPOSITORIES);
@@ -105,9 +106,17 @@ read_query(reg_flow_t *f)
         return reg_nomem(f);
     }
 
-    if (reg_query_get(f->arena, &f->args, "n", &n) != REG_OK
-        || reg_query_get(f->arena, &f->args, "last", &page->last) != REG_OK)
-    {
+    rc = reg_query_get(f->arena, &f->args, "n", &n);
+
+    if (rc == REG_OK) {
+        rc = reg_query_get(f->arena, &f->args, "last", &page->last);
+    }
+
+    if (rc == REG_NOMEM) {
+        return reg_nomem(f);
+    }
+
+    if (rc != REG_OK) {
         return reg_refuse(f, REG_E_PAGINATION_NUMBER_INVALID,
                           "n or last is malformed or there twice");
     }

@@ -40,12 +40,22 @@ static const reg_step_t  mount_anonymously[] = {
 const reg_step_t *
 reg_mount_steps(reg_flow_t *f)
 {
+    reg_rc_t       rc;
     reg_str_t      mount, from;
     reg_upload_t  *u = f->op;
 
-    if (reg_query_get(f->arena, &f->args, "mount", &mount) != REG_OK
-        || reg_query_get(f->arena, &f->args, "from", &from) != REG_OK)
-    {
+    rc = reg_query_get(f->arena, &f->args, "mount", &mount);
+
+    if (rc == REG_OK) {
+        rc = reg_query_get(f->arena, &f->args, "from", &from);
+    }
+
+    if (rc == REG_NOMEM) {
+        reg_nomem(f);
+        return reg_refused;
+    }
+
+    if (rc != REG_OK) {
         reg_refuse(f, REG_E_DIGEST_INVALID,
                    "mount or from is malformed or there twice");
         return reg_refused;

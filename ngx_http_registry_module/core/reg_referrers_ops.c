@@ -95,6 +95,7 @@ read_query(reg_flow_t *f)
 {
     size_t        i;
     int64_t       number;
+    reg_rc_t      rc;
     reg_str_t     n, last;
     referrers_t  *rs = f->op;
 
@@ -102,12 +103,22 @@ read_query(reg_flow_t *f)
         return reg_nomem(f);
     }
 
-    if (reg_query_get(f->arena, &f->args, "n", &n) != REG_OK
-        || reg_query_get(f->arena, &f->args, "last", &last) != REG_OK
-        || reg_query_get(f->arena, &f->args, "artifactType",
-                         &rs->artifact_type)
-           != REG_OK)
-    {
+    rc = reg_query_get(f->arena, &f->args, "n", &n);
+
+    if (rc == REG_OK) {
+        rc = reg_query_get(f->arena, &f->args, "last", &last);
+    }
+
+    if (rc == REG_OK) {
+        rc = reg_query_get(f->arena, &f->args, "artifactType",
+                           &rs->artifact_type);
+    }
+
+    if (rc == REG_NOMEM) {
+        return reg_nomem(f);
+    }
+
+    if (rc != REG_OK) {
         return reg_refuse(f, REG_E_PAGINATION_NUMBER_INVALID,
                           "n, last or artifactType is malformed or there"
                           " twice");

@@ -167,6 +167,7 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
 {
     reg_str_t          algorithm, digest;
     reg_alg_t          alg;
+    reg_rc_t           rc;
     const reg_step_t  *steps;
 
     if (!reg_upload_new_id(f, &u->id)) {
@@ -174,8 +175,14 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
         return reg_refused;
     }
 
-    if (reg_query_get(f->arena, &f->args, "digest-algorithm", &algorithm)
-        != REG_OK
+    rc = reg_query_get(f->arena, &f->args, "digest-algorithm", &algorithm);
+
+    if (rc == REG_NOMEM) {
+        reg_nomem(f);
+        return reg_refused;
+    }
+
+    if (rc != REG_OK
         || (algorithm.data && reg_alg_parse(&algorithm, &alg) != REG_OK))
     {
         reg_refuse(f, REG_E_DIGEST_INVALID,
@@ -203,7 +210,14 @@ begin_steps(reg_flow_t *f, reg_upload_t *u)
         return steps;
     }
 
-    if (reg_query_get(f->arena, &f->args, "digest", &digest) != REG_OK) {
+    rc = reg_query_get(f->arena, &f->args, "digest", &digest);
+
+    if (rc == REG_NOMEM) {
+        reg_nomem(f);
+        return reg_refused;
+    }
+
+    if (rc != REG_OK) {
         reg_refuse(f, REG_E_DIGEST_INVALID,
                    "digest is malformed or there twice");
         return reg_refused;
