@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/lib";
 use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use RegistryTest;
 use RegistryTest::Image qw(write_file);
@@ -35,10 +36,21 @@ sub metrics {
 }
 
 
-sub grown {
-    my ($before, $name) = @_;
+# A request is counted when it ends, which may be after its answer: the other
+# worker is asked meanwhile.
 
-    return (metrics()->{$name} // 0) - ($before->{$name} // 0);
+sub grown {
+    my ($before, $name, $want) = @_;
+
+    my $grown;
+
+    for (1 .. 50) {
+        $grown = (metrics()->{$name} // 0) - ($before->{$name} // 0);
+        last if $grown == $want;
+        sleep 0.1;
+    }
+
+    return $grown;
 }
 
 
@@ -87,7 +99,7 @@ my %want = (
     'registry_http_in_flight_requests{handler="manifest"}' => 0,
 );
 
-is(grown($before, $_), $want{$_}, $_) for sort keys %want;
+is(grown($before, $_, $want{$_}), $want{$_}, $_) for sort keys %want;
 
 my $now = metrics();
 my $in = 'registry_http_response_size_bytes_sum{handler="manifest",'

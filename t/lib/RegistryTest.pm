@@ -20,6 +20,8 @@ package RegistryTest;
 #                        an RGW that runs; else t/bin/ceph-start is called
 #   CEPH_CONF, RGW_DATA_POOL
 #                        of its cluster: objects are looked at by rados then
+#   REGISTRY_TEST_RELOAD=N
+#                        nginx is reloaded before each N-th request of client()
 #   REGISTRY_TEST_KEEP   the test's folder is not removed
 
 use strict;
@@ -121,7 +123,24 @@ sub client {
     my ($self) = @_;
 
     return RegistryTest::Client->new(
-        port => $self->{plain_port}, user => $self->login);
+        port => $self->{plain_port}, user => $self->login,
+        before => sub { $self->_reload_now_and_then });
+}
+
+
+# What the client has begun must go on, whichever worker is next.  Only here:
+# a forked client knows nothing of the others' workers.
+
+sub _reload_now_and_then {
+    my ($self) = @_;
+
+    my $n = $ENV{REGISTRY_TEST_RELOAD} or return;
+
+    return if $$ != $owner || !$self->{nginx} || !$self->is_module
+        || ++$self->{asked} % $n;
+
+    $self->reload;
+    $self->{reloads}++;
 }
 
 
@@ -407,6 +426,8 @@ sub finish {
 
     $self->stop;
     $self->check_log(%o);
+    Test::More::diag($self->{reloads} // 0, ' reloads')
+        if $ENV{REGISTRY_TEST_RELOAD};
     Test::More::done_testing();
 }
 

@@ -21,7 +21,7 @@ our $ACCEPT = join ', ',
 
 
 # RegistryTest::Client->new(port => PORT, user => "name:password",
-#     timeout => seconds)
+#     timeout => seconds, before => what is called before each request)
 
 sub new {
     my ($class, %o) = @_;
@@ -32,7 +32,10 @@ sub new {
             ? 'Basic ' . encode_base64($o{user}, '') : undef,
         http => HTTP::Tiny->new(timeout => $o{timeout} // 300,
             max_redirect => 0,
+            # a worker that ends may close what is just written to
+            keep_alive => !$ENV{REGISTRY_TEST_RELOAD},
             no_proxy => ['127.0.0.1'], agent => 'registry-test'),
+        before => $o{before} // sub {},
     }, $class;
 }
 
@@ -54,6 +57,7 @@ sub request {
     delete @{ $o->{headers} }{
         grep { !defined $o->{headers}{$_} } keys %{ $o->{headers} } };
 
+    $self->{before}->();
     my $r = $self->{http}->request($method, $url, $o);
 
     die "$method $path: $r->{content}" if $r->{status} == 599;
