@@ -1,14 +1,18 @@
 #!/bin/sh
 #
 # Builds core/ with each t/unit/test_*.c under the sanitizers and runs them.
+#
+# UNIT_FLAGS replaces the sanitizers, UNIT_BUILD the folder; UNIT_RUN is a
+# command that runs each of them.
 
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 core=$root/ngx_http_registry_module/core
-build=$root/build/unit
+build=${UNIT_BUILD:-$root/build/unit}
 
 cc=${CC:-cc}
+flags="-fsanitize=address,undefined -fno-sanitize-recover=all"
 flags="-g -O1 -Wall -Wextra -Wconversion -Werror -fno-omit-frame-pointer
-       -fsanitize=address,undefined -fno-sanitize-recover=all"
+       ${UNIT_FLAGS-$flags}"
 
 mkdir -p "$build" || exit 1
 
@@ -33,7 +37,8 @@ for src in "$root"/t/unit/test_*.c; do
     if $cc $flags -I "$core" -I "$root/t/unit" -o "$build/$name" "$src" \
            "$build/core.a" -lyajl -lcrypto >&2
     then
-        "$build/$name" > "$build/$name.tap"
+        # shellcheck disable=SC2086
+        ${UNIT_RUN-} "$build/$name" > "$build/$name.tap"
         rc=$?
     else
         : > "$build/$name.tap"

@@ -369,6 +369,6 @@ sub url { "X-Storage-Url: http://127.0.0.1:$evil/swift/v1\r\n" }
 # 0 under the sanitizers, which keep what is freed
 
 sub rss {
-    return 0 if $ENV{ASAN_OPTIONS};
+    return 0 if $ENV{ASAN_OPTIONS} || $ENV{MEMCHECK};
     return (read_file("/proc/$worker/status") =~ /^VmRSS:\s+(\d+)/m)[0];
 }

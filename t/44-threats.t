@@ -408,7 +408,7 @@ sub headers {
 # 0 under the sanitizers, which keep what is freed
 
 sub rss {
-    return 0 if $ENV{ASAN_OPTIONS};
+    return 0 if $ENV{ASAN_OPTIONS} || $ENV{MEMCHECK};
     return (read_file("/proc/$worker/status") =~ /^VmRSS:\s+(\d+)/m)[0];
 }
 
