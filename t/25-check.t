@@ -30,11 +30,14 @@ my $old = RegistryTest->new(under_test => 'docker-registry',
                             container => $new->container);
 my $store = $new->store;
 
-$new->run('make', '-s', '-C', $top, 'BUILD_DIR=build/check',
-    'CFLAGS=-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all',
-    'build/check/registry-check');
+my $dir = $ENV{CHECK_BUILD} // 'build/check';
+my $flags = $ENV{CHECK_FLAGS}
+    // '-O1 -fsanitize=address,undefined -fno-sanitize-recover=all';
 
-my $tool = "$top/build/check/registry-check";
+$new->run('make', '-s', '-C', $top, "BUILD_DIR=$dir", "CFLAGS=-g $flags",
+    "$dir/registry-check");
+
+my $tool = "$top/$dir/registry-check";
 my @options = ('--container', $new->container, '--grace', 0);
 
 $_->start for $new, $old;
