@@ -22,7 +22,8 @@ CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
              ngx_http_registry_module/core/reg_*.c))
 
 .PHONY: help all deps build install deb run stop test test-big bench clean
-.PHONY: fuzz test-faults test-load test-versions
+.PHONY: analyze coverage fuzz leaks test-faults test-hup test-load
+.PHONY: test-no-memory test-short test-valgrind test-versions
 
 all: build
 
@@ -88,6 +89,18 @@ analyze:     ## static analysis: cppcheck, gcc -fanalyzer, clang-tidy
 
 test-short:  ## the endpoints, with a few bytes at each read and write
 	t/bin/short
+
+test-hup:    ## the endpoints under the sanitizers, with reloads all the time
+	t/bin/hup
+
+test-valgrind: ## unit tests and endpoints under memcheck, an hour
+	t/bin/valgrind
+
+test-no-memory: ## each allocation of nginx refused in turn, for each request
+	STEP=1 t/bin/test -v t/nightly/no-memory.t
+
+coverage:    ## lines and branches that the tests run: build/coverage/html
+	t/bin/coverage
 
 leaks:       ## 10,000 requests of each kind: memory must not grow
 	LEAK_REQUESTS=10000 t/bin/test -v t/45-leaks.t
