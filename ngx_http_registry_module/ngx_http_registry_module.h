@@ -420,7 +420,6 @@ void ngx_http_registry_access_foreign(ngx_http_request_t *r,
  * of the storage or the disk: NGX_HTTP_UPSTREAM_INVALID_HEADER: the file is
  * damaged; output() cuts what is sent to what the client is to get.
  */
-
 ngx_int_t ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
 void ngx_http_registry_slice_wait(ngx_http_request_t *sr,
@@ -436,6 +435,7 @@ ngx_int_t ngx_http_registry_slice_output(ngx_http_request_t *sr,
 /* fill.c: the blob that the request wrote, after its answer */
 void ngx_http_registry_fill(ngx_http_request_t *r);
 
+/* slice_conf.c */
 char *ngx_http_registry_set_cache_path(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_registry_set_blob_cache(ngx_conf_t *cf, ngx_command_t *cmd,
