@@ -218,6 +218,41 @@ ngx_http_registry_switched(ngx_http_request_t *r,
 }
 
 
+static void
+ngx_http_registry_configure(ngx_http_request_t *r, reg_flow_t *f,
+    ngx_http_registry_loc_conf_t *rlcf)
+{
+    if (rlcf->places) {
+        f->place = ngx_http_registry_place;
+        f->places = rlcf->places;
+    }
+
+    f->now = ngx_time();
+    f->secret = rlcf->secrets;
+    f->nsecrets = rlcf->nsecrets;
+    f->container.len = rlcf->root.len;
+    f->container.data = rlcf->root.data;
+    f->prefix.len = rlcf->prefix_slash.len;
+    f->prefix.data = rlcf->prefix_slash.data;
+    f->part_size = rlcf->part_size;
+    f->slice = rlcf->slice;
+    f->upload_expires = rlcf->upload_expires;
+    f->authorize_until = rlcf->upload_authorize
+                         ? f->now + rlcf->upload_authorize : 0;
+    f->manifest_max = rlcf->manifest_max;
+    f->sparse = (reg_sparse_t) rlcf->sparse;
+    f->delete_allowed = ngx_http_registry_switched(r, rlcf->delete,
+                                                   "registry_delete", 0);
+    f->anonymous_mount =
+        ngx_http_registry_switched(r, rlcf->anonymous_mount,
+                                   "registry_anonymous_mount", 0);
+    f->read_only = ngx_http_registry_switched(r, rlcf->read_only,
+                                              "registry_read_only", 1);
+    f->immutable = ngx_http_registry_switched(r, rlcf->immutable,
+                                              "registry_immutable_tags", 1);
+}
+
+
 static ngx_int_t
 ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 {
@@ -261,34 +296,7 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (rlcf->places) {
-        f->place = ngx_http_registry_place;
-        f->places = rlcf->places;
-    }
-
-    f->now = ngx_time();
-    f->secret = rlcf->secrets;
-    f->nsecrets = rlcf->nsecrets;
-    f->container.len = rlcf->root.len;
-    f->container.data = rlcf->root.data;
-    f->prefix.len = rlcf->prefix_slash.len;
-    f->prefix.data = rlcf->prefix_slash.data;
-    f->part_size = rlcf->part_size;
-    f->slice = rlcf->slice;
-    f->upload_expires = rlcf->upload_expires;
-    f->authorize_until = rlcf->upload_authorize
-                         ? f->now + rlcf->upload_authorize : 0;
-    f->manifest_max = rlcf->manifest_max;
-    f->sparse = (reg_sparse_t) rlcf->sparse;
-    f->delete_allowed = ngx_http_registry_switched(r, rlcf->delete,
-                                                   "registry_delete", 0);
-    f->anonymous_mount =
-        ngx_http_registry_switched(r, rlcf->anonymous_mount,
-                                   "registry_anonymous_mount", 0);
-    f->read_only = ngx_http_registry_switched(r, rlcf->read_only,
-                                              "registry_read_only", 1);
-    f->immutable = ngx_http_registry_switched(r, rlcf->immutable,
-                                              "registry_immutable_tags", 1);
+    ngx_http_registry_configure(r, f, rlcf);
 
     ctx->container = *f;
     ctx->container.step = reg_container_steps;

@@ -408,6 +408,62 @@ ngx_http_registry_acknowledge(ngx_http_request_t *r)
 
 
 static ngx_int_t
+ngx_http_registry_pass_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    if (rc->call->want_status == NGX_HTTP_OK
+        && ngx_http_registry_verify_begin(r, &rc->ctx->operation.route.digest,
+                                          rc->length)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_registry_answer_headers(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->upstream->headers_in.content_length_n = rc->length;
+    r->upstream->headers_in.status_n = rc->status.code;
+
+    return NGX_OK;
+}
+
+
+/* what goes to the client is what it was told, or nothing */
+
+static ngx_uint_t
+ngx_http_registry_expected(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    reg_call_t  *call = rc->call;
+
+    if (rc->status.code == call->want_status
+        && rc->length == call->want_length && !rc->chunked
+        && reg_str_equal(&call->reply.content_range, &call->want_range))
+    {
+        return 1;
+    }
+
+    if (rc->status.code < 400) {
+        ngx_http_registry_remember(r, rc);
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "registry: the storage answers %V with %O bytes"
+                  " \"%*s\", expected are %ui with %O bytes \"%*s\"",
+                  &rc->ctx->last_error, rc->length,
+                  call->reply.content_range.len,
+                  call->reply.content_range.data,
+                  (ngx_uint_t) call->want_status,
+                  (off_t) call->want_length,
+                  call->want_range.len, call->want_range.data);
+
+    return 0;
+}
+
+
+static ngx_int_t
 ngx_http_registry_header_done(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
 {
@@ -466,26 +522,7 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
         return ngx_http_registry_early_header(r, rc);
     }
 
-    if ((r == r->main || rc->part)
-        && (rc->status.code != call->want_status
-            || rc->length != call->want_length || rc->chunked
-            || !reg_str_equal(&call->reply.content_range,
-                              &call->want_range)))
-    {
-        if (rc->status.code < 400) {
-            ngx_http_registry_remember(r, rc);
-        }
-
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "registry: the storage answers %V with %O bytes"
-                      " \"%*s\", expected are %ui with %O bytes \"%*s\"",
-                      &rc->ctx->last_error, rc->length,
-                      call->reply.content_range.len,
-                      call->reply.content_range.data,
-                      (ngx_uint_t) call->want_status,
-                      (off_t) call->want_length,
-                      call->want_range.len, call->want_range.data);
-
+    if ((r == r->main || rc->part) && !ngx_http_registry_expected(r, rc)) {
         return r->cached ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_ERROR;
     }
 
@@ -515,22 +552,7 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (call->want_status == NGX_HTTP_OK
-        && ngx_http_registry_verify_begin(r, &rc->ctx->operation.route.digest,
-                                          rc->length)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_registry_answer_headers(r) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    u->headers_in.content_length_n = rc->length;
-    u->headers_in.status_n = rc->status.code;
-
-    return NGX_OK;
+    return ngx_http_registry_pass_header(r, rc);
 }
 
 
