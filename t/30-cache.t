@@ -130,12 +130,15 @@ is($t->client->request('GET', '/v2/_catalog')->{status}, 200, 'awake');
 
 my $url = "http://127.0.0.1:$t->{plain_port}/v2/many/wait/manifests/v1";
 
+# a claim ends after two seconds, which is short for memcheck
+my $calls = $ENV{MEMCHECK} ? qr/^GET( GET)+$/ : qr/^GET GET$/;
+
 $relay->slow(1);
-is(cost(sub {
+like(cost(sub {
     my $out = $t->run('curl', '-sZ', '--parallel-immediate',
         '--parallel-max', 50, '-u', $t->login,
         map { ('-o', "$t->{dir}/tmp/many.$_", $url) } 1 .. 50);
-}), 'GET GET', 'the calls of one for 50 clients of four workers');
+}), $calls, 'the calls of one for 50 clients of four workers');
 $relay->slow(0);
 
 my %got;
