@@ -267,8 +267,7 @@ test_slices(void)
     (void) sprintf(uri, "/v2/a/b/blobs/%s", link);
 
     slice = 128 * 1024;
-    ok(run(&f, &arena, REG_GET, uri, "", "") == 200, "a blob in slices",
-       f.ncalls);
+    ok(run(&f, &arena, REG_GET, uri, "", "") == 200, "a blob in slices", 0);
     ok(f.todo == REG_PART && f.ncalls == 2
        && f.calls[0].skip == 0 && f.calls[0].take == slice
        && tap_is(&f.calls[0].want_range, "bytes 0-131071/204800"),
