@@ -16,6 +16,7 @@ use Time::HiRes qw(sleep);
 use RegistryTest;
 use RegistryTest::Patches;
 use RegistryTest::Relay;
+use RegistryTest::Rgw;
 
 
 my $LONG = 70_000;                      # not merged, and worth a look before
@@ -139,6 +140,13 @@ is $segments, 3, 'a segment for each';
 is close_upload($large, $bytes), 201, 'PUT again';
 expire('PUT again', $bytes);
 is @{ $t->store->list('segments/') }, $segments, 'no new segments';
+
+# radosgw looks for all that ever expired when it starts
+
+RegistryTest::Rgw->new($t);
+sleep 2;
+expire('another radosgw has started', $bytes);
+is @{ $t->store->list('segments/') }, $segments, 'all segments are there';
 
 # the answer is lost, in the middle of the PUT and behind its end
 

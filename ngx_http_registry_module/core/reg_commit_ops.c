@@ -27,16 +27,9 @@ static reg_todo_t check_digest(reg_flow_t *f);
 static reg_todo_t read_own_link(reg_flow_t *f);
 static reg_todo_t judge_own_link(reg_flow_t *f);
 static reg_todo_t check_blob(reg_flow_t *f);
-static reg_todo_t check_blob_again(reg_flow_t *f);
-static reg_todo_t judge_blob(reg_flow_t *f);
 static reg_todo_t judge_merged(reg_flow_t *f);
-static reg_todo_t copy_parts(reg_flow_t *f);
+static reg_todo_t copy_part(reg_flow_t *f);
 static reg_todo_t judge_copied(reg_flow_t *f);
-static reg_todo_t list_segments(reg_flow_t *f);
-static reg_todo_t judge_segments(reg_flow_t *f);
-static reg_todo_t keep_segments(reg_flow_t *f);
-static reg_todo_t judge_kept(reg_flow_t *f);
-static reg_todo_t write_large(reg_flow_t *f);
 static reg_todo_t verify_blob(reg_flow_t *f);
 static reg_todo_t judge_verified(reg_flow_t *f);
 static reg_todo_t link_blob(reg_flow_t *f);
@@ -59,14 +52,15 @@ static const reg_step_t  put_parts[] = {
     { "hash parts", hash_part, judge_hashed },
     { "check digest", check_digest, NULL },
     { "read own link", read_own_link, judge_own_link },
-    { "check blob", check_blob, judge_blob },
+    { "check blob", check_blob, reg_upload_judge_blob },
     { "read small parts", reg_upload_read_small, reg_upload_judge_small },
     { "merge parts", reg_upload_merge, judge_merged },
-    { "copy parts", copy_parts, judge_copied },
-    { "list segments", list_segments, judge_segments },
-    { "check blob again", check_blob_again, judge_blob },
-    { "keep segments", keep_segments, judge_kept },
-    { "write large object", write_large, reg_judge_made },
+    { "copy part", copy_part, judge_copied },
+    { "copy parts", reg_segments_copy, reg_segments_judge_copied },
+    { "list segments", reg_segments_list, reg_segments_judge_listed },
+    { "check blob again", reg_segments_check, reg_segments_judge_checked },
+    { "drop segments", reg_segments_drop, reg_segments_drop },
+    { "write large object", reg_segments_write, reg_judge_made },
     { "verify blob", verify_blob, judge_verified },
     { "link blob", link_blob, judge_linked },
     { "delete parts", reg_upload_delete_parts, reg_upload_delete_parts },
@@ -365,23 +359,8 @@ check_blob(reg_flow_t *f)
 }
 
 
-static reg_todo_t
-check_blob_again(reg_flow_t *f)
-{
-    reg_upload_t  *u = f->op;
-
-    if (u->stored || u->gone || u->session.nparts <= 1) {
-        return REG_NEXT;
-    }
-
-    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
-
-    return REG_CALL;
-}
-
-
-static reg_todo_t
-judge_blob(reg_flow_t *f)
+reg_todo_t
+reg_upload_judge_blob(reg_flow_t *f)
 {
     reg_call_t    *call = &f->calls[0];
     reg_upload_t  *u = f->op;
@@ -425,28 +404,6 @@ judge_merged(reg_flow_t *f)
 }
 
 
-static reg_call_t *
-copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
-{
-    reg_buf_t    b;
-    reg_str_t    source;
-    reg_call_t  *call;
-
-    reg_buf_init(&b, f->arena, 256);
-    reg_buf_char(&b, '/');
-    reg_buf_escape(&b, &f->container, 1);
-    reg_buf_char(&b, '/');
-    reg_buf_escape(&b, &from, 1);
-    source = reg_buf_str(&b);
-
-    call = reg_flow_call(f, REG_PUT, to);
-    reg_call_header(f, call, "X-Copy-From", &source, 0);
-    call->failed |= (from.data == NULL);
-
-    return call;
-}
-
-
 /* the only part of an upload need not have been listed */
 
 static reg_str_t
@@ -464,52 +421,22 @@ only_part(reg_flow_t *f)
 
 
 static reg_todo_t
-copy_parts(reg_flow_t *f)
+copy_part(reg_flow_t *f)
 {
-    reg_call_t    *call;
-    reg_part_t    *part;
     reg_upload_t  *u = f->op;
 
-    if (u->stored || u->gone) {
+    if (u->gone || u->session.nparts > 1) {
         return REG_NEXT;
     }
 
-    if (u->session.nparts <= 1) {
+    if (u->session.nparts) {
+        reg_upload_copy(f, reg_path_blob(f->arena, &u->data), only_part(f));
 
-        if (u->next++) {
-            return REG_NEXT;
-        }
-
-        if (u->session.nparts) {
-            (void) copy(f, reg_path_blob(f->arena, &u->data), only_part(f));
-
-        } else {
-            reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
-        }
-
-        return REG_CALL;
+    } else {
+        reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
     }
 
-    if (u->segments.len == 0) {
-        u->next = 0;
-
-        /* of this request alone, whatever others do with the same parts */
-
-        if (!reg_upload_new_id(f, &u->segments)) {
-            return reg_nomem(f);
-        }
-    }
-
-    while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
-        part = u->path[u->next++];
-
-        call = copy(f, reg_path_segment(f->arena, &u->segments,
-                                        part->offset),
-                    reg_upload_part(f, part));
-        reg_call_header(f, call, "X-Delete-After", NULL, f->upload_expires);
-    }
-
-    return f->ncalls ? REG_CALL : REG_NEXT;
+    return REG_CALL;
 }
 
 
@@ -521,146 +448,15 @@ copy_parts(reg_flow_t *f)
 static reg_todo_t
 judge_copied(reg_flow_t *f)
 {
-    unsigned       i;
     reg_upload_t  *u = f->op;
 
-    for (i = 0; i < f->ncalls; i++) {
-
-        if (reg_store_failed(f, &f->calls[i])) {
-            return REG_ANSWER;
-        }
-
-        if (f->calls[i].reply.status == 404) {
-            u->gone = 1;
-            u->next = u->npath;
-        }
-    }
-
-    return u->session.nparts > 1 && !u->gone ? REG_AGAIN : REG_NEXT;
-}
-
-
-static reg_todo_t
-list_segments(reg_flow_t *f)
-{
-    reg_str_t      prefix;
-    reg_upload_t  *u = f->op;
-
-    if (u->stored || u->gone || u->session.nparts <= 1) {
-        return REG_NEXT;
-    }
-
-    if (u->marker.len == 0) {
-        reg_session_init(&u->copied);
-    }
-
-    prefix = reg_path_segments(f->arena, &u->segments);
-    reg_call_list(f, &prefix, &u->marker, 0, REG_LISTING_PAGE);
-
-    return REG_CALL;
-}
-
-
-/* what is about to become the blob is exactly what was hashed */
-
-static reg_todo_t
-judge_segments(reg_flow_t *f)
-{
-    size_t          i;
-    reg_upload_t   *u = f->op;
-    reg_listing_t   listing;
-
-    if (reg_judge_list(f, &f->calls[0], &listing) != REG_NEXT) {
+    if (reg_store_failed(f, &f->calls[0])) {
         return REG_ANSWER;
     }
 
-    for (i = 0; i < listing.n; i++) {
-        reg_session_add(&u->copied, listing.entries[i].bytes,
-                        &listing.entries[i].hash);
-    }
-
-    if (listing.n) {
-        u->marker = listing.entries[listing.n - 1].name;
-        return REG_AGAIN;
-    }
-
-    u->marker.len = 0;
-    u->next = 0;
-
-    if (memcmp(u->copied.chain, u->session.chain, 32) != 0) {
-        return reg_refuse(f, REG_E_UNAVAILABLE,
-                          "the storage did not copy what it was told to");
-    }
+    u->gone = (f->calls[0].reply.status == 404);
 
     return REG_NEXT;
-}
-
-
-/*
- * Segments expire until here.  From now on they do not, and only then may
- * the blob's name lead to them: a blob that was there before, acknowledged,
- * might otherwise be replaced by one that expires.
- */
-
-static reg_todo_t
-keep_segments(reg_flow_t *f)
-{
-    reg_str_t      any = reg_string("x");
-    reg_call_t    *call;
-    reg_upload_t  *u = f->op;
-
-    if (u->stored || u->gone || u->session.nparts <= 1) {
-        return REG_NEXT;
-    }
-
-    while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
-        call = reg_flow_call(f, REG_POST,
-                             reg_path_segment(f->arena, &u->segments,
-                                              u->path[u->next++]->offset));
-        reg_call_header(f, call, "X-Remove-Delete-At", &any, 0);
-    }
-
-    return f->ncalls ? REG_CALL : REG_NEXT;
-}
-
-
-static reg_todo_t
-judge_kept(reg_flow_t *f)
-{
-    reg_todo_t  todo;
-
-    todo = reg_judge_made(f);
-
-    return todo == REG_NEXT ? REG_AGAIN : todo;
-}
-
-
-static reg_todo_t
-write_large(reg_flow_t *f)
-{
-    reg_buf_t      b;
-    reg_str_t      prefix, value;
-    reg_call_t    *call;
-    reg_upload_t  *u = f->op;
-
-    if (u->stored || u->gone || u->session.nparts <= 1) {
-        return REG_NEXT;
-    }
-
-    prefix = reg_path_segments(f->arena, &u->segments);
-
-    reg_buf_init(&b, f->arena, 256);
-    reg_buf_escape(&b, &f->container, 1);
-    reg_buf_char(&b, '/');
-    reg_buf_add_str(&b, &prefix);
-    value = reg_buf_str(&b);
-
-    call = reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
-    reg_call_header(f, call, "X-Object-Manifest", &value, 0);
-    reg_call_header(f, call, REG_HEADER_WHOLE, NULL, u->size);
-    call->failed |= (prefix.data == NULL);
-
-    return REG_CALL;
 }
 
 

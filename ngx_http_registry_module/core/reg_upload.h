@@ -81,6 +81,9 @@ typedef struct {
     int64_t         size;
     reg_str_t       segments;           /* prefix */
     reg_session_t   copied;             /* the chain of the segments */
+    reg_answer_t    refusal;            /* for when they are deleted */
+    unsigned        refused:1;
+    unsigned        unused:1;           /* the segments, if there are any */
     unsigned        proven:1;           /* the state's hash is the digest */
     unsigned        stored:1;           /* the blob is there already */
 
@@ -156,11 +159,33 @@ const reg_step_t *reg_mount_steps(reg_flow_t *f);
 /* the tables of a closing PUT, or of a POST with a digest */
 const reg_step_t *reg_commit_steps(reg_flow_t *f);
 
+/* of a HEAD of the blob: u->stored */
+reg_todo_t reg_upload_judge_blob(reg_flow_t *f);
+
 /* "link blob": u->data at its own digest, and at the one that was asked */
 reg_todo_t reg_upload_link(reg_flow_t *f);
 
 /* 201 with the blob's Location */
 reg_todo_t reg_upload_say_created(reg_flow_t *f);
+
+
+/* reg_segment_ops.c */
+
+/* a call that copies; both are names of objects */
+reg_call_t *reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from);
+
+/*
+ * "copy parts", "list segments", "check blob again", "drop segments", "write
+ * large object": u->path becomes the blob; nothing is done for one part.
+ */
+reg_todo_t reg_segments_copy(reg_flow_t *f);
+reg_todo_t reg_segments_judge_copied(reg_flow_t *f);
+reg_todo_t reg_segments_list(reg_flow_t *f);
+reg_todo_t reg_segments_judge_listed(reg_flow_t *f);
+reg_todo_t reg_segments_check(reg_flow_t *f);
+reg_todo_t reg_segments_judge_checked(reg_flow_t *f);
+reg_todo_t reg_segments_drop(reg_flow_t *f);
+reg_todo_t reg_segments_write(reg_flow_t *f);
 
 
 #endif /* _REG_UPLOAD_H_INCLUDED_ */

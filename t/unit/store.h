@@ -352,12 +352,6 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
         return;
     }
 
-    if (call->method == REG_POST) {
-        o->expires &= header(call, "X-Remove-Delete-At", value) == NULL;
-        call->reply.status = 202;
-        return;
-    }
-
     join(o);
 
     if (o->segments[0]) {
@@ -569,8 +563,7 @@ store_is_right(void)
         }
 
         if (objects[i].expires
-            && strncmp(objects[i].name, "uploads/", 8) != 0
-            && strncmp(objects[i].name, "segments/", 9) != 0)
+            && strncmp(objects[i].name, "uploads/", 8) != 0)
         {
             printf("# %s expires\n", objects[i].name);
             return 0;

@@ -201,6 +201,37 @@ retry(const row_t *row, unsigned first)
 }
 
 
+/* segments that no large object names */
+
+static unsigned
+has_orphans(void)
+{
+    unsigned  i, k;
+
+    for (i = 0; i < nobjects; i++) {
+
+        if (strncmp(objects[i].name, "segments/", 9) != 0) {
+            continue;
+        }
+
+        for (k = 0; k < nobjects; k++) {
+            if (objects[k].segments[0]
+                && strncmp(objects[i].name, objects[k].segments,
+                           strlen(objects[k].segments)) == 0)
+            {
+                break;
+            }
+        }
+
+        if (k == nobjects) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 typedef enum { REFUSED, LOST, MEMORY } fault_t;
 
 
@@ -209,13 +240,14 @@ test_fault(const row_t *row, fault_t fault)
 {
     int       right, done;
     size_t    n, left;
-    unsigned  status;
+    unsigned  status, orphans;
 
     static const char  *const names[] = {
         "each call refused", "each answer lost", "each allocation"
     };
 
     right = 1;
+    orphans = 0;
 
     for (n = 0, done = 0; !done; n++) {
         restore();
@@ -229,6 +261,7 @@ test_fault(const row_t *row, fault_t fault)
         done = fault == MEMORY ? left != 0 : calls <= n;
         fail_call = NEVER;
         lost_call = NEVER;
+        orphans += has_orphans();
 
         if ((done && status != row->status) || !retry(row, status)) {
             printf("# %s, %zu: %u\n", row->name, n, status);
@@ -239,6 +272,10 @@ test_fault(const row_t *row, fault_t fault)
 
     printf("# %s: %s, %zu\n", row->name, names[fault], n - 1);
     ok(right && n > 3, names[fault], (size_t) (row - rows));
+
+    /* that of the large object itself, which may be written all the same */
+
+    ok(fault != REFUSED || orphans <= 1, "segments that are left", orphans);
 }
 
 

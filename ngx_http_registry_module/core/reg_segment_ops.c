@@ -1,0 +1,273 @@
+/*
+ * Rows of the closing PUT that make a large object of several parts.
+ *
+ * They are copied to segments, of this request alone, whatever others do with
+ * the same parts; these are compared with what was hashed; then the large
+ * object is written at the blob's name.
+ *
+ * Segments never expire.  RGW (16.2) removes an expiry that an object has by
+ * X-Remove-Delete-At only in part: a note stays that it ended in 1970, and
+ * the next radosgw that starts deletes the object.  So what is not needed
+ * after all is deleted here; what a node leaves that dies, registry-check
+ * finds.
+ */
+
+#include "reg_upload.h"
+#include "reg_path.h"
+
+
+static int
+is_large(const reg_upload_t *u)
+{
+    return u->session.nparts > 1 && !u->stored && !u->gone && !u->unused;
+}
+
+
+/* the answer has to wait until what was copied is deleted */
+
+static reg_todo_t
+give_up(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    u->refusal = f->answer;
+    u->refused = 1;
+    u->unused = 1;
+    u->next = 0;
+
+    return REG_NEXT;
+}
+
+
+reg_call_t *
+reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
+{
+    reg_buf_t    b;
+    reg_str_t    source;
+    reg_call_t  *call;
+
+    reg_buf_init(&b, f->arena, 256);
+    reg_buf_char(&b, '/');
+    reg_buf_escape(&b, &f->container, 1);
+    reg_buf_char(&b, '/');
+    reg_buf_escape(&b, &from, 1);
+    source = reg_buf_str(&b);
+
+    call = reg_flow_call(f, REG_PUT, to);
+    reg_call_header(f, call, "X-Copy-From", &source, 0);
+    call->failed |= (from.data == NULL);
+
+    return call;
+}
+
+
+static reg_str_t
+segment(reg_flow_t *f, uint32_t n)
+{
+    reg_upload_t  *u = f->op;
+
+    return reg_path_segment(f->arena, &u->segments, u->path[n]->offset);
+}
+
+
+reg_todo_t
+reg_segments_copy(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!is_large(u)) {
+        return REG_NEXT;
+    }
+
+    if (u->segments.len == 0) {
+        u->next = 0;
+
+        if (!reg_upload_new_id(f, &u->segments)) {
+            return reg_nomem(f);
+        }
+    }
+
+    while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
+        reg_upload_copy(f, segment(f, u->next),
+                        reg_upload_part(f, u->path[u->next]));
+        u->next++;
+    }
+
+    return f->ncalls ? REG_CALL : REG_NEXT;
+}
+
+
+/* a part that is gone: as where there is only one */
+
+reg_todo_t
+reg_segments_judge_copied(reg_flow_t *f)
+{
+    unsigned       i;
+    reg_upload_t  *u = f->op;
+
+    for (i = 0; i < f->ncalls; i++) {
+
+        if (reg_store_failed(f, &f->calls[i])) {
+            return give_up(f);
+        }
+
+        u->gone |= (f->calls[i].reply.status == 404);
+    }
+
+    if (u->gone) {
+        u->unused = 1;
+        u->next = 0;
+        return REG_NEXT;
+    }
+
+    return REG_AGAIN;
+}
+
+
+reg_todo_t
+reg_segments_list(reg_flow_t *f)
+{
+    reg_str_t      prefix;
+    reg_upload_t  *u = f->op;
+
+    if (!is_large(u)) {
+        return REG_NEXT;
+    }
+
+    if (u->marker.len == 0) {
+        reg_session_init(&u->copied);
+    }
+
+    prefix = reg_path_segments(f->arena, &u->segments);
+    reg_call_list(f, &prefix, &u->marker, 0, REG_LISTING_PAGE);
+
+    return REG_CALL;
+}
+
+
+/* what is about to become the blob is exactly what was hashed */
+
+reg_todo_t
+reg_segments_judge_listed(reg_flow_t *f)
+{
+    size_t          i;
+    reg_upload_t   *u = f->op;
+    reg_listing_t   listing;
+
+    if (reg_judge_list(f, &f->calls[0], &listing) != REG_NEXT) {
+        return give_up(f);
+    }
+
+    for (i = 0; i < listing.n; i++) {
+        reg_session_add(&u->copied, listing.entries[i].bytes,
+                        &listing.entries[i].hash);
+    }
+
+    if (listing.n) {
+        u->marker = listing.entries[listing.n - 1].name;
+        return REG_AGAIN;
+    }
+
+    u->marker.len = 0;
+
+    if (memcmp(u->copied.chain, u->session.chain, 32) != 0) {
+        reg_refuse(f, REG_E_UNAVAILABLE,
+                   "the storage did not copy what it was told to");
+        return give_up(f);
+    }
+
+    return REG_NEXT;
+}
+
+
+/* another request may have made the blob meanwhile, of its own segments */
+
+reg_todo_t
+reg_segments_check(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!is_large(u)) {
+        return REG_NEXT;
+    }
+
+    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
+
+    return REG_CALL;
+}
+
+
+reg_todo_t
+reg_segments_judge_checked(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (reg_upload_judge_blob(f) != REG_NEXT) {
+        return give_up(f);
+    }
+
+    u->unused = u->stored;
+
+    return REG_NEXT;
+}
+
+
+/* nothing can name them: no large object was written */
+
+reg_todo_t
+reg_segments_drop(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    f->ncalls = 0;
+
+    if (!u->unused) {
+        return REG_NEXT;
+    }
+
+    while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
+        reg_flow_call(f, REG_DELETE, segment(f, u->next++));
+    }
+
+    if (f->ncalls) {
+        return REG_CALL;
+    }
+
+    u->next = 0;
+
+    if (u->refused) {
+        f->answer = u->refusal;
+        return REG_ANSWER;
+    }
+
+    return REG_NEXT;
+}
+
+
+reg_todo_t
+reg_segments_write(reg_flow_t *f)
+{
+    reg_buf_t      b;
+    reg_str_t      prefix, value;
+    reg_call_t    *call;
+    reg_upload_t  *u = f->op;
+
+    if (!is_large(u)) {
+        return REG_NEXT;
+    }
+
+    prefix = reg_path_segments(f->arena, &u->segments);
+
+    reg_buf_init(&b, f->arena, 256);
+    reg_buf_escape(&b, &f->container, 1);
+    reg_buf_char(&b, '/');
+    reg_buf_add_str(&b, &prefix);
+    value = reg_buf_str(&b);
+
+    call = reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
+    reg_call_header(f, call, "X-Object-Manifest", &value, 0);
+    reg_call_header(f, call, REG_HEADER_WHOLE, NULL, u->size);
+    call->failed |= (prefix.data == NULL);
+
+    return REG_CALL;
+}
