@@ -24,6 +24,7 @@ static void ngx_http_registry_curl_complete(ngx_http_registry_curl_t *curl,
     CURLcode code);
 static int ngx_http_registry_curl_on_socket(CURL *easy, curl_socket_t s,
     int what, void *data, void *socket_data);
+static ngx_uint_t ngx_http_registry_curl_flags(ngx_connection_t *c);
 static ngx_int_t ngx_http_registry_curl_watch(ngx_event_t *ev,
     ngx_int_t event, ngx_uint_t wanted);
 static void ngx_http_registry_curl_free_connection(ngx_connection_t *c,
@@ -386,7 +387,8 @@ ngx_http_registry_curl_on_socket(CURL *easy, curl_socket_t s, int what,
     if (what == CURL_POLL_REMOVE) {
         if (c) {
             curl_multi_assign(curl->multi, s, NULL);
-            ngx_http_registry_curl_free_connection(c, 0);
+            ngx_http_registry_curl_free_connection(c,
+                                           ngx_http_registry_curl_flags(c));
         }
 
         return 0;
@@ -426,6 +428,15 @@ ngx_http_registry_curl_on_socket(CURL *easy, curl_socket_t s, int what,
 }
 
 
+/* libcurl may have closed it already: then the kernel has forgotten it */
+
+static ngx_uint_t
+ngx_http_registry_curl_flags(ngx_connection_t *c)
+{
+    return fcntl(c->fd, F_GETFD) == -1 ? NGX_CLOSE_EVENT : 0;
+}
+
+
 static ngx_int_t
 ngx_http_registry_curl_watch(ngx_event_t *ev, ngx_int_t event,
     ngx_uint_t wanted)
@@ -435,7 +446,7 @@ ngx_http_registry_curl_watch(ngx_event_t *ev, ngx_int_t event,
     }
 
     if (!wanted && ev->active) {
-        return ngx_del_event(ev, event, 0);
+        return ngx_del_event(ev, event, ngx_http_registry_curl_flags(ev->data));
     }
 
     return NGX_OK;
