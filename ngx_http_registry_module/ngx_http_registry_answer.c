@@ -366,9 +366,7 @@ ngx_http_registry_output_filter(ngx_http_request_t *r, ngx_chain_t *in)
     ngx_buf_t                *b;
     ngx_chain_t              *cl, out;
     ngx_http_registry_ctx_t  *ctx;
-#if (NGX_HTTP_CACHE)
-    ngx_http_registry_call_t *part;
-#endif
+    ngx_http_registry_call_t *rc;
 
     if (in == NULL) {
         return ngx_http_next_body_filter(r, in);
@@ -376,18 +374,13 @@ ngx_http_registry_output_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (r != r->main) {
 
-#if (NGX_HTTP_CACHE)
+        rc = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-        part = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-        if (part && part->slice) {
-
-            if (ngx_http_registry_slice_output(r, part, in, &in) != NGX_OK) {
-                return NGX_ERROR;
-            }
+        if (rc && rc->reply->output
+            && rc->reply->output(r, rc, in, &in) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
-
-#endif
 
         return ngx_http_next_body_filter(r, in);
     }

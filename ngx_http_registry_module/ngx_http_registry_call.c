@@ -313,6 +313,7 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
 
     rc->call = call;
     rc->ctx = ctx;
+    rc->reply = &ngx_http_registry_reply_memory;
     rc->flight = flight;
     rc->since = ngx_current_msec;
     rc->length = -1;
@@ -430,13 +431,9 @@ ngx_http_registry_call_run(ngx_http_request_t *sr)
 
     ngx_http_upstream_init(sr);
 
-#if (NGX_HTTP_CACHE)
-
-    if (rc->slice) {
-        ngx_http_registry_slice_wait(sr, rc);
+    if (rc->reply->started) {
+        rc->reply->started(sr, rc);
     }
-
-#endif
 
     return NGX_DONE;
 }
@@ -534,6 +531,7 @@ ngx_http_registry_pass(ngx_http_request_t *r)
 
         pass->call = &ctx->flow->calls[0];
         pass->ctx = ctx;
+        pass->reply = &ngx_http_registry_reply_pass;
         pass->length = -1;
         ctx->pass = pass;
     }

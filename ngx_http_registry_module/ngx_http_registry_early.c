@@ -31,12 +31,29 @@ struct ngx_http_registry_early_s {
 };
 
 
+static ngx_int_t ngx_http_registry_early_upstream(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+static ngx_int_t ngx_http_registry_early_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
 static ssize_t ngx_http_registry_early_recv(ngx_connection_t *c, u_char *buf,
     size_t size);
 static ngx_int_t ngx_http_registry_early_collect(ngx_http_request_t *r,
     ngx_http_registry_early_t *early);
 static void ngx_http_registry_early_deliver(ngx_http_request_t *r,
     ngx_http_registry_early_t *early);
+
+
+/* until pass() has its body read by another one */
+
+static const ngx_http_registry_reply_t  ngx_http_registry_reply_early = {
+    ngx_http_registry_early_upstream,      /* upstream */
+    NULL,                                  /* started */
+    ngx_http_registry_early_header,        /* header */
+    NULL,                                  /* filter_init */
+    NULL,                                  /* filter */
+    NULL,                                  /* pipe */
+    NULL                                   /* output */
+};
 
 
 ngx_http_registry_call_t *
@@ -79,10 +96,10 @@ ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
 
     early->rc.call = &early->get;
     early->rc.ctx = ctx;
+    early->rc.reply = &ngx_http_registry_reply_early;
     early->rc.flight = flight;
     early->rc.length = -1;
     early->rc.since = ngx_current_msec;
-    early->rc.early = 1;
 
     ctx->early = early;
 
@@ -118,9 +135,17 @@ ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
 }
 
 
+static ngx_int_t
+ngx_http_registry_early_upstream(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    return ngx_http_registry_pipe(r);
+}
+
+
 /* the header has come: NGX_AGAIN, as if it had not */
 
-ngx_int_t
+static ngx_int_t
 ngx_http_registry_early_header(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
 {
@@ -132,6 +157,10 @@ ngx_http_registry_early_header(ngx_http_request_t *r,
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     early = ctx->early;
     b = &r->upstream->buffer;
+
+    if (!ngx_http_registry_told_length(r, rc)) {
+        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+    }
 
     if (rc->length >= 0 && rc->length <= REG_SMALL_MAX) {
 
@@ -325,7 +354,7 @@ ngx_http_registry_early_pass(ngx_http_request_t *r, reg_call_t *call)
     c = r->connection;
 
     early->resumed = 1;
-    early->rc.early = 0;
+    early->rc.reply = &ngx_http_registry_reply_pass;
     early->rc.call = call;
     ctx->pass = &early->rc;
 

@@ -91,8 +91,8 @@ ngx_http_registry_fill_next(ngx_http_request_t *r,
 
     part->call = &fill->flow.calls[0];
     part->ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    part->reply = &ngx_http_registry_reply_slice;
     part->length = -1;
-    part->part = 1;
     part->since = ngx_current_msec;
 
     sr = ngx_http_registry_clone(r, part, &fill->done,

@@ -122,9 +122,40 @@ typedef struct ngx_http_registry_verify_s  ngx_http_registry_verify_t;
 
 typedef struct ngx_http_registry_call_s    ngx_http_registry_call_t;
 
+
+/*
+ * What becomes of a call's reply; a function that is NULL has nothing to do.
+ * upstream() chooses buffers or a pipe, and a key of the cache; started() is
+ * called when the call has begun; header() when the reply's header has come
+ * and is well-formed; filter_init(), filter() and pipe() get the body, filter()
+ * without a pipe, pipe() with one; output() may change what a subrequest sends.
+ */
+
+typedef struct {
+    ngx_int_t                    (*upstream)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc);
+    void                         (*started)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc);
+    ngx_int_t                    (*header)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc);
+    ngx_int_t                    (*filter_init)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc);
+    ngx_int_t                    (*filter)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc,
+                                       ssize_t bytes);
+    ngx_int_t                    (*pipe)(ngx_event_pipe_t *p,
+                                       ngx_http_registry_call_t *rc,
+                                       ngx_buf_t *buf);
+    ngx_int_t                    (*output)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc,
+                                       ngx_chain_t *in, ngx_chain_t **out);
+} ngx_http_registry_reply_t;
+
+
 struct ngx_http_registry_call_s {
     reg_call_t                    *call;
     ngx_http_registry_ctx_t       *ctx;
+    const ngx_http_registry_reply_t  *reply;
     ngx_http_registry_flight_t    *flight;      /* others wait for it */
     ngx_http_registry_slice_t     *slice;       /* of a part that is kept */
     ngx_http_registry_call_t      *before;      /* it was fetched ahead by */
@@ -148,8 +179,6 @@ struct ngx_http_registry_call_s {
     unsigned                       cut:1;
     unsigned                       more:1;      /* reading_body at the cut */
 
-    unsigned                       early:1;     /* its header is waited for */
-    unsigned                       part:1;      /* its output is ours */
     unsigned                       ahead:1;     /* a slice, without output */
     unsigned                       fetched:1;   /* of the storage, ahead */
     unsigned                       done:1;      /* ahead */
@@ -285,14 +314,10 @@ ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
 
 /*
  * part.c: calls[0]'s reply goes to the client as a part of its own; returns
- * as calls_start().  The filters are of its upstream.
+ * as calls_start().
  */
 ngx_int_t ngx_http_registry_part(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_part_header(ngx_http_request_t *r);
-ngx_int_t ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
-ngx_int_t ngx_http_registry_part_filter(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part, ssize_t bytes);
 
 /* what waits for a slice looks whether it has come */
 void ngx_http_registry_slice_come(ngx_http_request_t *sr,
@@ -310,8 +335,6 @@ void ngx_http_registry_call_arrived(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight);
-ngx_int_t ngx_http_registry_early_header(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc);
 ngx_int_t ngx_http_registry_early_take(ngx_http_request_t *r,
     reg_call_t *call);
 ngx_int_t ngx_http_registry_early_pass(ngx_http_request_t *r,
@@ -365,12 +388,24 @@ void ngx_http_registry_changed(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_create_request(ngx_http_request_t *r);
 const char *ngx_http_registry_swift_method(reg_method_t method);
 
-/* swift.c: one call on an upstream of nginx */
+/*
+ * swift.c: one call on an upstream of nginx.  expected(): what goes to the
+ * client is what it was told, or nothing; told_length(): 0 is logged.
+ */
 ngx_http_registry_call_t *ngx_http_registry_call_of(ngx_http_request_t *r);
 void ngx_http_registry_reset_reply(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc);
 ngx_int_t ngx_http_registry_upstream(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc);
+ngx_int_t ngx_http_registry_pipe(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_pipe_init(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+ngx_uint_t ngx_http_registry_expected(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+ngx_uint_t ngx_http_registry_told_length(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+extern const ngx_http_registry_reply_t  ngx_http_registry_reply_memory;
+extern const ngx_http_registry_reply_t  ngx_http_registry_reply_pass;
 
 /*
  * body.c: the client's body.  NGX_AGAIN: drive() is called when it is in
@@ -414,23 +449,11 @@ ngx_uint_t ngx_http_registry_access_by_state(ngx_http_request_t *r);
 void ngx_http_registry_access_foreign(ngx_http_request_t *r,
     const unsigned char *key_id);
 
-/*
- * slice.c: a part whose bytes stay on disk.  upstream() prepares the part's,
- * wait() is to be called once it is started; begin() when its header has come
- * of the storage or the disk: NGX_HTTP_UPSTREAM_INVALID_HEADER: the file is
- * damaged; output() cuts what is sent to what the client is to get.
- */
-ngx_int_t ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
-void ngx_http_registry_slice_wait(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
-ngx_int_t ngx_http_registry_slice_begin(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
+/* slice.c: a part whose bytes stay on disk */
+extern const ngx_http_registry_reply_t  ngx_http_registry_reply_slice;
 /* 1: its file could not be written, the flow goes on past the cache */
 ngx_uint_t ngx_http_registry_slice_failed(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
-ngx_int_t ngx_http_registry_slice_output(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out);
 
 /* fill.c: the blob that the request wrote, after its answer */
 void ngx_http_registry_fill(ngx_http_request_t *r);

@@ -10,6 +10,12 @@
 #include "ngx_http_registry_module.h"
 
 
+static ngx_int_t ngx_http_registry_range_header(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
+static ngx_int_t ngx_http_registry_range_init(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
+static ngx_int_t ngx_http_registry_range_filter(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part, ssize_t bytes);
 static ngx_int_t ngx_http_registry_part_start(ngx_http_request_t *r,
     ngx_http_registry_call_t *part, ngx_uint_t flags);
 static void ngx_http_registry_ahead(ngx_http_request_t *r, reg_call_t *next);
@@ -17,6 +23,17 @@ static ngx_int_t ngx_http_registry_ahead_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_registry_part_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
+
+
+static const ngx_http_registry_reply_t  ngx_http_registry_reply_range = {
+    NULL,                                  /* upstream */
+    NULL,                                  /* started */
+    ngx_http_registry_range_header,        /* header */
+    ngx_http_registry_range_init,          /* filter_init */
+    ngx_http_registry_range_filter,        /* filter */
+    NULL,                                  /* pipe */
+    NULL                                   /* output */
+};
 
 
 ngx_int_t
@@ -115,9 +132,17 @@ ngx_http_registry_part_start(ngx_http_request_t *r,
     }
 
     part->ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    part->reply = &ngx_http_registry_reply_range;
     part->length = -1;
-    part->part = 1;
     part->since = ngx_current_msec;
+
+#if (NGX_HTTP_CACHE)
+
+    if (part->call->slice) {
+        part->reply = &ngx_http_registry_reply_slice;
+    }
+
+#endif
 
     ps->handler = part->ahead ? ngx_http_registry_ahead_done
                               : ngx_http_registry_part_done;
@@ -222,8 +247,16 @@ ngx_http_registry_part_header(ngx_http_request_t *r)
 }
 
 
-ngx_int_t
-ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
+static ngx_int_t
+ngx_http_registry_range_header(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part)
+{
+    return ngx_http_registry_expected(sr, part) ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_registry_range_init(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part)
 {
     ngx_buf_t            *b;
@@ -261,8 +294,8 @@ ngx_http_registry_part_filter_init(ngx_http_request_t *sr,
 }
 
 
-ngx_int_t
-ngx_http_registry_part_filter(ngx_http_request_t *sr,
+static ngx_int_t
+ngx_http_registry_range_filter(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part, ssize_t bytes)
 {
     size_t                len;

@@ -41,14 +41,6 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     call = rc->call;
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    if (rc->slice) {
-
-        /* a header may have been read before, of a damaged file */
-
-        ngx_http_registry_reset_reply(r, rc);
-        rc->ctx->storage_calls++;
-    }
-
     reg_buf_init(&out, &rc->ctx->arena, 1024);
     ngx_http_registry_request_line(&out, rc, rlcf);
 

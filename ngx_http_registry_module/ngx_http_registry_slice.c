@@ -43,12 +43,33 @@ typedef struct {
 } ngx_http_registry_verified_t;
 
 
+static ngx_int_t ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
 static ngx_int_t ngx_http_registry_slice_create_key(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_slice_create_request(
+    ngx_http_request_t *r);
+static void ngx_http_registry_slice_wait(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
+static ngx_int_t ngx_http_registry_slice_header(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part);
 static ngx_int_t ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
-    ngx_buf_t *buf);
+    ngx_http_registry_call_t *part, ngx_buf_t *buf);
+static ngx_int_t ngx_http_registry_slice_output(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out);
 static void ngx_http_registry_slice_poll(ngx_event_t *ev);
 static void ngx_http_registry_slice_remember(struct stat *st);
 static void ngx_http_registry_slice_cleanup(void *data);
+
+
+const ngx_http_registry_reply_t  ngx_http_registry_reply_slice = {
+    ngx_http_registry_slice_upstream,      /* upstream */
+    ngx_http_registry_slice_wait,          /* started */
+    ngx_http_registry_slice_header,        /* header */
+    ngx_http_registry_pipe_init,           /* filter_init */
+    NULL,                                  /* filter */
+    ngx_http_registry_slice_pipe,          /* pipe */
+    ngx_http_registry_slice_output         /* output */
+};
 
 
 /* of this worker */
@@ -106,7 +127,7 @@ ngx_http_registry_sum_end(EVP_CIPHER_CTX *sum, u_char *tag)
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part)
 {
@@ -134,17 +155,25 @@ ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
 
     u->conf = &rlcf->blobs;
     u->create_key = ngx_http_registry_slice_create_key;
-    u->buffering = 1;
+    u->create_request = ngx_http_registry_slice_create_request;
 
-    u->pipe = ngx_pcalloc(sr->pool, sizeof(ngx_event_pipe_t));
-    if (u->pipe == NULL) {
-        return NGX_ERROR;
-    }
+    return ngx_http_registry_pipe(sr);
+}
 
-    u->pipe->input_filter = ngx_http_registry_slice_pipe;
-    u->pipe->input_ctx = sr;
 
-    return NGX_OK;
+/* the storage is asked; a damaged file may have told a header before */
+
+static ngx_int_t
+ngx_http_registry_slice_create_request(ngx_http_request_t *r)
+{
+    ngx_http_registry_call_t  *part;
+
+    part = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ngx_http_registry_reset_reply(r, part);
+    part->ctx->storage_calls++;
+
+    return ngx_http_registry_create_request(r);
 }
 
 
@@ -182,7 +211,7 @@ ngx_http_registry_slice_create_key(ngx_http_request_t *r)
 
 /* a slice that another request fetches is waited for */
 
-void
+static void
 ngx_http_registry_slice_wait(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part)
 {
@@ -428,12 +457,18 @@ ngx_http_registry_slice_head(ngx_http_request_t *sr,
 }
 
 
-ngx_int_t
-ngx_http_registry_slice_begin(ngx_http_request_t *sr,
+/* of the storage or of the disk: NGX_HTTP_UPSTREAM_INVALID_HEADER: damaged */
+
+static ngx_int_t
+ngx_http_registry_slice_header(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part)
 {
     ngx_int_t                   rc;
     ngx_http_registry_slice_t  *slice = part->slice;
+
+    if (!ngx_http_registry_expected(sr, part)) {
+        return sr->cached ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_ERROR;
+    }
 
     if (sr->cached && part->ahead) {
         part->ctx->at_hand = 1;
@@ -509,18 +544,16 @@ ngx_http_registry_slice_begin(ngx_http_request_t *sr,
 /* sums up what comes of the storage, and puts the sum behind it */
 
 static ngx_int_t
-ngx_http_registry_slice_pipe(ngx_event_pipe_t *p, ngx_buf_t *buf)
+ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
+    ngx_http_registry_call_t *part, ngx_buf_t *buf)
 {
     off_t                       len;
     ngx_buf_t                  *b;
     ngx_chain_t                *cl;
     ngx_http_request_t         *sr;
-    ngx_http_registry_call_t   *part;
-    ngx_http_registry_slice_t  *slice;
+    ngx_http_registry_slice_t  *slice = part->slice;
 
     sr = p->input_ctx;
-    part = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
-    slice = part->slice;
 
     /* the byte that RGW sends too many */
 
@@ -600,7 +633,9 @@ ngx_http_registry_slice_cut(ngx_buf_t *b, off_t from, off_t to)
 }
 
 
-ngx_int_t
+/* the client gets of a slice what it asked for */
+
+static ngx_int_t
 ngx_http_registry_slice_output(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out)
 {
@@ -609,7 +644,7 @@ ngx_http_registry_slice_output(ngx_http_request_t *sr,
     reg_call_t                  *call = part->call;
     ngx_http_registry_slice_t   *slice = part->slice;
 
-    if (slice->heading) {
+    if (slice == NULL || slice->heading) {
         *out = in;
         return NGX_OK;
     }

@@ -15,9 +15,43 @@ static ngx_int_t ngx_http_registry_filter_init(void *data);
 static ngx_int_t ngx_http_registry_filter(void *data, ssize_t bytes);
 static ngx_int_t ngx_http_registry_pipe_filter(ngx_event_pipe_t *p,
     ngx_buf_t *buf);
+static ngx_int_t ngx_http_registry_memory_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+static ngx_int_t ngx_http_registry_memory_init(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+static ngx_int_t ngx_http_registry_memory_filter(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc, ssize_t bytes);
+static ngx_int_t ngx_http_registry_pass_upstream(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+static ngx_int_t ngx_http_registry_pass_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+static ngx_int_t ngx_http_registry_pass_pipe(ngx_event_pipe_t *p,
+    ngx_http_registry_call_t *rc, ngx_buf_t *buf);
 static void ngx_http_registry_abort_request(ngx_http_request_t *r);
 static void ngx_http_registry_finalize_request(ngx_http_request_t *r,
     ngx_int_t rc);
+
+
+const ngx_http_registry_reply_t  ngx_http_registry_reply_memory = {
+    NULL,                                  /* upstream */
+    NULL,                                  /* started */
+    ngx_http_registry_memory_header,       /* header */
+    ngx_http_registry_memory_init,         /* filter_init */
+    ngx_http_registry_memory_filter,       /* filter */
+    NULL,                                  /* pipe */
+    NULL                                   /* output */
+};
+
+
+const ngx_http_registry_reply_t  ngx_http_registry_reply_pass = {
+    ngx_http_registry_pass_upstream,       /* upstream */
+    NULL,                                  /* started */
+    ngx_http_registry_pass_header,         /* header */
+    ngx_http_registry_pipe_init,           /* filter_init */
+    NULL,                                  /* filter */
+    ngx_http_registry_pass_pipe,           /* pipe */
+    NULL                                   /* output */
+};
 
 
 ngx_http_registry_call_t *
@@ -76,18 +110,20 @@ ngx_http_registry_upstream(ngx_http_request_t *r,
     u->input_filter = ngx_http_registry_filter;
     u->input_filter_ctx = r;
 
-#if (NGX_HTTP_CACHE)
+    u->buffering = 0;
 
-    if (rc->part && rc->call->slice) {
-        return ngx_http_registry_slice_upstream(r, rc);
-    }
+    return rc->reply->upstream ? rc->reply->upstream(r, rc) : NGX_OK;
+}
 
-#endif
 
-    if (r != r->main) {
-        u->buffering = 0;
-        return NGX_OK;
-    }
+/* for a table's upstream(): the body goes through a pipe */
+
+ngx_int_t
+ngx_http_registry_pipe(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
 
     u->buffering = 1;
 
@@ -408,9 +444,21 @@ ngx_http_registry_acknowledge(ngx_http_request_t *r)
 
 
 static ngx_int_t
+ngx_http_registry_pass_upstream(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    return ngx_http_registry_pipe(r);
+}
+
+
+static ngx_int_t
 ngx_http_registry_pass_header(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
 {
+    if (!ngx_http_registry_expected(r, rc)) {
+        return NGX_ERROR;
+    }
+
     if (rc->call->want_status == NGX_HTTP_OK
         && ngx_http_registry_verify_begin(r, &rc->ctx->operation.route.digest,
                                           rc->length)
@@ -430,9 +478,7 @@ ngx_http_registry_pass_header(ngx_http_request_t *r,
 }
 
 
-/* what goes to the client is what it was told, or nothing */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_registry_expected(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
 {
@@ -463,13 +509,28 @@ ngx_http_registry_expected(ngx_http_request_t *r,
 }
 
 
+/* else it would be taken for an object that is damaged */
+
+ngx_uint_t
+ngx_http_registry_told_length(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    if (rc->status.code != NGX_HTTP_OK || rc->length >= 0) {
+        return 1;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "registry: the storage told no length of \"%*s\"",
+                  rc->call->object.len, rc->call->object.data);
+
+    return 0;
+}
+
+
 static ngx_int_t
 ngx_http_registry_header_done(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
 {
-#if (NGX_HTTP_CACHE)
-    ngx_int_t             rv;
-#endif
     reg_call_t           *call;
     ngx_http_upstream_t  *u;
 
@@ -497,15 +558,7 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
         ngx_http_registry_remember(r, rc);
     }
 
-    /* it would be taken for an object that is damaged */
-
-    if ((call->method == REG_HEAD || rc->early)
-        && rc->status.code == NGX_HTTP_OK && rc->length < 0)
-    {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "registry: the storage told no length of \"%*s\"",
-                      call->object.len, call->object.data);
-
+    if (call->method == REG_HEAD && !ngx_http_registry_told_length(r, rc)) {
         return NGX_HTTP_UPSTREAM_INVALID_HEADER;
     }
 
@@ -518,41 +571,16 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
         ngx_http_registry_acknowledge(r);
     }
 
-    if (rc->early) {
-        return ngx_http_registry_early_header(r, rc);
-    }
+    /*
+     * The length stays with us: nginx would size a buffer for a reply in
+     * memory by it.  Nor does the status become the subrequest's: an error
+     * would be looked at as one of the upstream.
+     */
 
-    if ((r == r->main || rc->part) && !ngx_http_registry_expected(r, rc)) {
-        return r->cached ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_ERROR;
-    }
+    u->headers_in.content_length_n = -1;
+    u->headers_in.status_n = NGX_HTTP_OK;
 
-#if (NGX_HTTP_CACHE)
-
-    if (rc->slice) {
-        rv = ngx_http_registry_slice_begin(r, rc);
-
-        if (rv != NGX_OK) {
-            return rv;
-        }
-    }
-
-#endif
-
-    if (r != r->main) {
-
-        /*
-         * The length stays with us: nginx would size a buffer for a reply
-         * in memory by it.  Nor does the status become the subrequest's: an
-         * error would be looked at as one of the upstream.
-         */
-
-        u->headers_in.content_length_n = -1;
-        u->headers_in.status_n = NGX_HTTP_OK;
-
-        return NGX_OK;
-    }
-
-    return ngx_http_registry_pass_header(r, rc);
+    return rc->reply->header(r, rc);
 }
 
 
@@ -561,25 +589,67 @@ ngx_http_registry_filter_init(void *data)
 {
     ngx_http_request_t        *r = data;
 
-    ngx_http_upstream_t       *u;
     ngx_http_registry_call_t  *rc;
 
-    u = r->upstream;
     rc = ngx_http_registry_call_of(r);
 
-    if (r == r->main) {
-        u->pipe->length = rc->length;
-        return NGX_OK;
-    }
+    return rc->reply->filter_init(r, rc);
+}
 
-    if (rc->slice) {
-        u->pipe->length = rc->length;
-        return NGX_OK;
-    }
 
-    if (rc->part) {
-        return ngx_http_registry_part_filter_init(r, rc);
-    }
+/* takes the bytes out of the buffer, and emits nothing by itself */
+
+static ngx_int_t
+ngx_http_registry_filter(void *data, ssize_t bytes)
+{
+    ngx_http_request_t        *r = data;
+
+    ngx_http_registry_call_t  *rc;
+
+    rc = ngx_http_registry_call_of(r);
+
+    return rc->reply->filter(r, rc, bytes);
+}
+
+
+/* who takes an early reply is known only when it has come */
+
+static ngx_int_t
+ngx_http_registry_pipe_filter(ngx_event_pipe_t *p, ngx_buf_t *buf)
+{
+    ngx_http_registry_call_t  *rc;
+
+    rc = ngx_http_registry_call_of(p->input_ctx);
+
+    return rc->reply->pipe(p, rc, buf);
+}
+
+
+ngx_int_t
+ngx_http_registry_pipe_init(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    r->upstream->pipe->length = rc->length;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_memory_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_memory_init(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
 
     if (rc->chunked) {
         u->length = 1;
@@ -657,25 +727,16 @@ ngx_http_registry_keep_body(ngx_http_request_t *r,
 }
 
 
-/* takes the bytes out of the buffer, and emits nothing */
-
 static ngx_int_t
-ngx_http_registry_filter(void *data, ssize_t bytes)
+ngx_http_registry_memory_filter(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc, ssize_t bytes)
 {
-    ngx_http_request_t        *r = data;
-
-    size_t                     len;
-    ngx_int_t                  rv;
-    ngx_buf_t                  b;
-    ngx_http_upstream_t       *u;
-    ngx_http_registry_call_t  *rc;
+    size_t                len;
+    ngx_int_t             rv;
+    ngx_buf_t             b;
+    ngx_http_upstream_t  *u;
 
     u = r->upstream;
-    rc = ngx_http_registry_call_of(r);
-
-    if (rc->part) {
-        return ngx_http_registry_part_filter(r, rc, bytes);
-    }
 
     b = u->buffer;
     b.pos = u->buffer.last;
@@ -743,14 +804,13 @@ ngx_http_registry_filter(void *data, ssize_t bytes)
 
 
 static ngx_int_t
-ngx_http_registry_pipe_filter(ngx_event_pipe_t *p, ngx_buf_t *buf)
+ngx_http_registry_pass_pipe(ngx_event_pipe_t *p,
+    ngx_http_registry_call_t *rc, ngx_buf_t *buf)
 {
-    ngx_int_t                  rv;
-    ngx_http_request_t        *r;
-    ngx_http_registry_call_t  *rc;
+    ngx_int_t            rv;
+    ngx_http_request_t  *r;
 
     r = p->input_ctx;
-    rc = ngx_http_registry_call_of(r);
 
     if (buf->last - buf->pos > p->length && rc->excess) {
         buf->last = buf->pos + p->length;

@@ -54,7 +54,7 @@ begin(ngx_http_request_t *r, ngx_http_registry_call_t *rc, unsigned what)
         call->sink = sink;
     }
 
-    rc->part = 0;
+    rc->reply = &ngx_http_registry_reply_memory;
 
     ctx[0] = rc;
     r->ctx = ctx;
