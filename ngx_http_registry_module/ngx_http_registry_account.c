@@ -15,7 +15,7 @@ static ngx_int_t ngx_http_registry_account_identify(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
     ngx_str_t *identity);
 static ngx_int_t ngx_http_registry_account_root(ngx_conf_t *cf,
-    ngx_http_registry_loc_conf_t *conf, ngx_str_t *identity);
+    ngx_http_registry_loc_conf_t *conf);
 static char *ngx_http_registry_account_new(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
     ngx_str_t *identity, ngx_str_t *key);
@@ -63,13 +63,9 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_registry_account_identify(cf, conf, keystone, &identity)
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_registry_account_root(cf, conf, &identity) != NGX_OK
+    if (ngx_http_registry_account_root(cf, conf) != NGX_OK
+        || ngx_http_registry_account_identify(cf, conf, keystone, &identity)
+           != NGX_OK
         || ngx_http_registry_key_secrets(cf, conf, &key) != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -197,42 +193,83 @@ ngx_http_registry_account_values(ngx_conf_t *cf,
 }
 
 
-/* all that makes a token another one */
+/*
+ * Each field behind its length: whatever is in them, no two lists of fields
+ * make one text.
+ */
+
+static u_char *
+ngx_http_registry_account_fields(u_char *p, ngx_str_t **fields, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        p = ngx_sprintf(p, "%uz:%V,", fields[i]->len, fields[i]);
+    }
+
+    return p;
+}
+
+
+/*
+ * conf->container_id: all that tells one place where a registry is from another;
+ * what is kept, or signed, for one is nothing to another.  It begins with what
+ * makes a token another one: *identity.
+ */
 
 static ngx_int_t
 ngx_http_registry_account_identify(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
     ngx_str_t *identity)
 {
-    u_char          *p;
-    reg_keystone_t  *k;
+    u_char      *p;
+    size_t       len;
+    ngx_str_t    version, scheme, scope[7], *fields[13];
+    ngx_uint_t   i, n, ntoken;
+    reg_str_t   *values[] = {
+        &conf->keystone.domain, &conf->keystone.project,
+        &conf->keystone.project_domain, &conf->keystone.credential,
+        &conf->keystone.trust, &conf->keystone.region,
+        &conf->keystone.interface
+    };
 
-    k = &conf->keystone;
+    version.len = 1;
+    version.data = (u_char *) (keystone ? "3" : "1");
+    scheme.len = conf->ssl ? 5 : 4;
+    scheme.data = (u_char *) "https";
 
-    identity->len = conf->auth_url.len + conf->user.len + k->domain.len
-                    + k->project.len + k->project_domain.len
-                    + k->credential.len + k->trust.len + k->region.len
-                    + k->interface.len + 9;
-    identity->data = ngx_pnalloc(cf->pool, identity->len);
+    n = 0;
+    fields[n++] = &version;
+    fields[n++] = &conf->auth_url;
+    fields[n++] = &conf->user;
 
-    if (identity->data == NULL) {
+    for (i = 0; keystone && i < sizeof(values) / sizeof(values[0]); i++) {
+        scope[i].len = values[i]->len;
+        scope[i].data = values[i]->data;
+        fields[n++] = &scope[i];
+    }
+
+    ntoken = n;
+    fields[n++] = &scheme;
+    fields[n++] = &conf->host;
+    fields[n++] = &conf->root;
+
+    for (i = 0, len = 0; i < n; i++) {
+        len += NGX_SIZE_T_LEN + fields[i]->len + 2;
+    }
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(identity->data, "%V %V", &conf->auth_url, &conf->user);
-
-    if (keystone) {
-        p = ngx_sprintf(p, "%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s%Z%*s",
-                        k->domain.len, k->domain.data,
-                        k->project.len, k->project.data,
-                        k->project_domain.len, k->project_domain.data,
-                        k->credential.len, k->credential.data,
-                        k->trust.len, k->trust.data,
-                        k->region.len, k->region.data,
-                        k->interface.len, k->interface.data);
-    }
-
+    identity->data = p;
+    p = ngx_http_registry_account_fields(p, fields, ntoken);
     identity->len = p - identity->data;
+
+    conf->container_id.data = identity->data;
+    p = ngx_http_registry_account_fields(p, fields + ntoken, n - ntoken);
+    conf->container_id.len = p - conf->container_id.data;
 
     return NGX_OK;
 }
@@ -242,7 +279,7 @@ ngx_http_registry_account_identify(ngx_conf_t *cf,
 
 static ngx_int_t
 ngx_http_registry_account_root(ngx_conf_t *cf,
-    ngx_http_registry_loc_conf_t *conf, ngx_str_t *identity)
+    ngx_http_registry_loc_conf_t *conf)
 {
     u_char     *p;
     ngx_str_t  *prefix;
@@ -269,16 +306,10 @@ ngx_http_registry_account_root(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    p = ngx_pnalloc(cf->pool, identity->len + conf->container.len
-                              + prefix->len + 3);
+    p = ngx_pnalloc(cf->pool, conf->container.len + prefix->len + 2);
     if (p == NULL) {
         return NGX_ERROR;
     }
-
-    conf->container_id.data = p;
-
-    p = ngx_cpymem(p, identity->data, identity->len);
-    *p++ = ' ';
 
     conf->root.data = p;
 
@@ -290,7 +321,6 @@ ngx_http_registry_account_root(ngx_conf_t *cf,
     }
 
     conf->root.len = p - conf->root.data;
-    conf->container_id.len = p - conf->container_id.data;
 
     if (prefix->len) {
         *p++ = '/';

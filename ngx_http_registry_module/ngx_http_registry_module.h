@@ -101,7 +101,7 @@ typedef struct {
     ngx_flag_t                     ssl_verify;
     ngx_uint_t                     ssl;         /* unsigned  ssl:1; */
 
-    ngx_str_t                      container_id;    /* account and root */
+    ngx_str_t                      container_id;    /* account.c: where it is */
     ngx_shm_zone_t                *cache_zone;      /* NULL: off */
     ngx_msec_t                     cache_valid;
     ngx_flag_t                     cache_use_stale;

@@ -20,7 +20,7 @@ use RegistryTest::Relay;
 my $t = RegistryTest->new;
 my $relay = RegistryTest::Relay->new($t);
 my $dead = '127.0.0.1:' . RegistryTest::free_port();
-my ($v6, $front) = map { RegistryTest::free_port() } 1 .. 2;
+my ($v6, $front, $empty) = map { RegistryTest::free_port() } 1 .. 3;
 
 $t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
     upstream some {
@@ -43,6 +43,14 @@ $t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
         }
     }
     server {
+        listen 127.0.0.1:$empty;
+        location / {
+            default_type application/json;
+            return 404 '{"Code":"NoSuchKey"}';
+        }
+        location ~ ^/swift/v1/[^/]+\$ { return 204; }
+    }
+    server {
         listen [::1]:$front;
         @{[ $t->location('/v2/', '',
             registry_pass => 'http://some', registry_cache => 'off') ]}
@@ -50,6 +58,9 @@ $t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
             registry_pass => 'http://dying', registry_cache => 'off') ]}
         @{[ $t->location('/v2/six/', '',
             registry_pass => "http://[::1]:$v6", registry_cache => 'off') ]}
+        @{[ $t->location('/full/v2/', '', registry_cache_valid => '1h') ]}
+        @{[ $t->location('/empty/v2/', '', registry_cache_valid => '1h',
+            registry_pass => "http://127.0.0.1:$empty") ]}
     }
 END
 
@@ -100,5 +111,16 @@ for (1 .. 10) {
 }
 is_deeply(\%got, { 404 => 10, '201 200 same' => 10 },
     'one has died: nothing fails');
+
+# two clusters, one auth server: what is kept of one is not the other's
+
+write_file($t->dir . '/bytes', my $blob = 'of one cluster' . rand);
+my $digest = 'sha256:' . sha256_hex($blob);
+my $there = "a/blobs/$digest";
+
+is(ask("../full/v2/a/blobs/uploads/?digest=$digest", '--path-as-is',
+    '--data-binary', '@' . $t->dir . '/bytes'), 201, 'pushed to one cluster');
+is(ask("../full/v2/$there", '--path-as-is'), 200, "kept: $_") for 1, 2;
+is(ask("../empty/v2/$there", '--path-as-is'), 404, 'and not in the other');
 
 $t->finish;
