@@ -317,6 +317,13 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    if (NGX_HTTP_REGISTRY_IS("X-Delete-At")
+        || NGX_HTTP_REGISTRY_IS("X-Delete-After"))
+    {
+        reply->expires = 1;
+        return NGX_OK;
+    }
+
     if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
         return ngx_http_registry_keep(r, &reply->trans_id, value,
                                       value + value_len);

@@ -57,7 +57,7 @@ static const reg_step_t  put_parts[] = {
     { "merge parts", reg_upload_merge, judge_merged },
     { "copy part", copy_part, judge_copied },
     { "copy parts", reg_segments_copy, reg_segments_judge_copied },
-    { "list segments", reg_segments_list, reg_segments_judge_listed },
+    { "check segments", reg_segments_head, reg_segments_judge_head },
     { "check blob again", reg_segments_check, reg_segments_judge_checked },
     { "drop segments", reg_segments_drop, reg_segments_drop },
     { "write large object", reg_segments_write, reg_judge_made },
@@ -513,9 +513,21 @@ judge_verified(reg_flow_t *f)
         }
     }
 
+    if (call->reply.expires) {
+        return reg_upload_refuse_expiring(f);
+    }
+
     u->next = 0;
 
     return REG_NEXT;
+}
+
+
+reg_todo_t
+reg_upload_refuse_expiring(reg_flow_t *f)
+{
+    return reg_refuse(f, REG_E_UNAVAILABLE,
+                      "the storage lets expire what it was told to keep");
 }
 
 

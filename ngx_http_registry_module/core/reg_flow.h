@@ -62,6 +62,7 @@ typedef struct {
     int64_t         whole;              /* REG_HEADER_WHOLE; 0: none */
     reg_str_t       trans_id;
     reg_str_t       meta_digest;        /* X-Object-Meta-Digest */
+    unsigned        expires:1;          /* the store will delete the object */
     unsigned        cached:1;           /* no call was made for it */
 } reg_reply_t;
 

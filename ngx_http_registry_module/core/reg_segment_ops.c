@@ -43,7 +43,7 @@ reg_call_t *
 reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
 {
     reg_buf_t    b;
-    reg_str_t    source;
+    reg_str_t    source, yes = reg_string("true");
     reg_call_t  *call;
 
     reg_buf_init(&b, f->arena, 256);
@@ -55,6 +55,7 @@ reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
 
     call = reg_flow_call(f, REG_PUT, to);
     reg_call_header(f, call, "X-Copy-From", &source, 0);
+    reg_call_header(f, call, "X-Fresh-Metadata", &yes, 0);
     call->failed |= (from.data == NULL);
 
     return call;
@@ -124,51 +125,61 @@ reg_segments_judge_copied(reg_flow_t *f)
 }
 
 
+/* asked one by one: a listing may lag, and does not tell what expires */
+
 reg_todo_t
-reg_segments_list(reg_flow_t *f)
+reg_segments_head(reg_flow_t *f)
 {
-    reg_str_t      prefix;
     reg_upload_t  *u = f->op;
 
     if (!is_large(u)) {
         return REG_NEXT;
     }
 
-    if (u->marker.len == 0) {
+    if (u->next == u->npath) {
+        u->next = 0;
         reg_session_init(&u->copied);
     }
 
-    prefix = reg_path_segments(f->arena, &u->segments);
-    reg_call_list(f, &prefix, &u->marker, 0, REG_LISTING_PAGE);
+    while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
+        reg_flow_call(f, REG_HEAD, segment(f, u->next++));
+    }
 
     return REG_CALL;
 }
 
 
-/* what is about to become the blob is exactly what was hashed */
+/* what is about to become the blob is exactly what was hashed, and stays */
 
 reg_todo_t
-reg_segments_judge_listed(reg_flow_t *f)
+reg_segments_judge_head(reg_flow_t *f)
 {
-    size_t          i;
-    reg_upload_t   *u = f->op;
-    reg_listing_t   listing;
+    unsigned       i;
+    reg_upload_t  *u = f->op;
+    reg_reply_t   *reply;
 
-    if (reg_judge_list(f, &f->calls[0], &listing) != REG_NEXT) {
-        return give_up(f);
+    for (i = 0; i < f->ncalls; i++) {
+        reply = &f->calls[i].reply;
+
+        if (reg_store_failed(f, &f->calls[i])) {
+            return give_up(f);
+        }
+
+        if (reply->expires) {
+            (void) reg_upload_refuse_expiring(f);
+            return give_up(f);
+        }
+
+        /* one that is not there breaks the chain */
+
+        if (reply->status == 200) {
+            reg_session_add(&u->copied, reply->length, &reply->etag);
+        }
     }
 
-    for (i = 0; i < listing.n; i++) {
-        reg_session_add(&u->copied, listing.entries[i].bytes,
-                        &listing.entries[i].hash);
-    }
-
-    if (listing.n) {
-        u->marker = listing.entries[listing.n - 1].name;
+    if (u->next < u->npath) {
         return REG_AGAIN;
     }
-
-    u->marker.len = 0;
 
     if (memcmp(u->copied.chain, u->session.chain, 32) != 0) {
         reg_refuse(f, REG_E_UNAVAILABLE,

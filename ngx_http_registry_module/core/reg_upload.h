@@ -162,6 +162,9 @@ const reg_step_t *reg_commit_steps(reg_flow_t *f);
 /* of a HEAD of the blob: u->stored */
 reg_todo_t reg_upload_judge_blob(reg_flow_t *f);
 
+/* what was to stay has an expiry */
+reg_todo_t reg_upload_refuse_expiring(reg_flow_t *f);
+
 /* "link blob": u->data at its own digest, and at the one that was asked */
 reg_todo_t reg_upload_link(reg_flow_t *f);
 
@@ -171,17 +174,21 @@ reg_todo_t reg_upload_say_created(reg_flow_t *f);
 
 /* reg_segment_ops.c */
 
-/* a call that copies; both are names of objects */
+/*
+ * A call that copies; both are names of objects.  Without the metadata, of
+ * which an expiry is part: Swift takes it over to the copy, RGW does not.
+ * What stays has to be looked at all the same.
+ */
 reg_call_t *reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from);
 
 /*
- * "copy parts", "list segments", "check blob again", "drop segments", "write
+ * "copy parts", "check segments", "check blob again", "drop segments", "write
  * large object": u->path becomes the blob; nothing is done for one part.
  */
 reg_todo_t reg_segments_copy(reg_flow_t *f);
 reg_todo_t reg_segments_judge_copied(reg_flow_t *f);
-reg_todo_t reg_segments_list(reg_flow_t *f);
-reg_todo_t reg_segments_judge_listed(reg_flow_t *f);
+reg_todo_t reg_segments_head(reg_flow_t *f);
+reg_todo_t reg_segments_judge_head(reg_flow_t *f);
 reg_todo_t reg_segments_check(reg_flow_t *f);
 reg_todo_t reg_segments_judge_checked(reg_flow_t *f);
 reg_todo_t reg_segments_drop(reg_flow_t *f);

@@ -37,6 +37,7 @@ static unsigned   lost_call;            /* made, but its answer is lost */
 static unsigned   runs;                 /* each has its own random bytes */
 static unsigned   now;
 static int        container_deleted;
+static int        copies_expire;        /* whatever is asked */
 
 static unsigned   page = 2;             /* entries of a listing */
 static int64_t    slice;                /* of blobs that are kept */
@@ -53,7 +54,7 @@ static char       place_id[40];         /* empty: not known */
 static int        place_taken;
 static uint64_t   place_tip;
 
-/* the store */
+/* the store; a copy keeps its source's expiry, as Swift has it */
 
 static object_t *
 find(const char *name)
@@ -279,6 +280,7 @@ static void
 make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 {
     char            name[600], value[600], whole[600];
+    int             expires;
     object_t       *o;
     reg_buf_t       manifest;
 
@@ -301,6 +303,7 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
     if (call->method == REG_PUT) {
         call->reply.status = 201;
+        expires = 0;
 
         if (header(call, "X-Copy-From", value)) {
             o = find(value + sizeof("/c/") - 1);
@@ -309,6 +312,9 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
                 return;
             }
 
+            expires = o->expires
+                      && (copies_expire
+                          || !header(call, "X-Fresh-Metadata", value));
             put(name, o->data, o->len);
 
         } else if (header(call, "X-Object-Manifest", value)) {
@@ -334,7 +340,7 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
         }
 
         o = find(name);
-        o->expires = header(call, "X-Delete-After", value) != NULL;
+        o->expires = expires || header(call, "X-Delete-After", value);
         etag_of(f->arena, &call->reply.etag, o);
         return;
     }
@@ -363,6 +369,7 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
     }
 
     call->reply.length = (int64_t) o->len;
+    call->reply.expires = (o->expires != 0);
     etag_of(f->arena, &call->reply.etag, o);
 
     if (call->sink) {

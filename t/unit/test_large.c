@@ -279,6 +279,34 @@ test_fault(const row_t *row, fault_t fault)
 }
 
 
+/* a store that copies the expiry, too: what would go away is not told 201 */
+
+static void
+test_expiring(void)
+{
+    size_t    i, left;
+    unsigned  status;
+
+    static const row_t  puts[] = {
+        { "one part", 1, LONG, REG_PUT, 503 },
+        { "several parts", 3, LONG, REG_PUT, 503 }
+    };
+
+    for (i = 0; i < 2; i++) {
+        prepare(&puts[i]);
+
+        copies_expire = 1;
+        status = make(&puts[i], (size_t) -1, &left);
+        copies_expire = 0;
+
+        ok(status == 503 && !has_orphans(), "a copy that expires", status);
+
+        expire();
+        ok(nobjects == 0, "nothing names it", nobjects);
+    }
+}
+
+
 int
 main(void)
 {
@@ -302,6 +330,7 @@ main(void)
         }
     }
 
+    test_expiring();
     clear();
 
     return tap_end();
