@@ -685,9 +685,9 @@ ngx_http_registry_location(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf,
         }
     }
 
-    if (ngx_http_registry_blob_cache(cf, conf) != NGX_CONF_OK
-        || ngx_http_registry_redirect_init(cf, conf) != NGX_CONF_OK
-        || ngx_http_registry_account(cf, conf) != NGX_CONF_OK)
+    if (ngx_http_registry_redirect_init(cf, conf) != NGX_CONF_OK
+        || ngx_http_registry_account(cf, conf) != NGX_CONF_OK
+        || ngx_http_registry_blob_cache(cf, conf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }

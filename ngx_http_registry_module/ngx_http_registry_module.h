@@ -93,6 +93,7 @@ typedef struct {
 
     ngx_http_upstream_conf_t       blobs;       /* with nginx's cache */
     ngx_shm_zone_t                *blob_cache;  /* NULL: off */
+    ngx_str_t                      blob_cache_id;   /* whose slices */
     off_t                          slice;
     ngx_flag_t                     blob_fill;   /* by pushes, too */
 
@@ -448,6 +449,15 @@ char *ngx_http_registry_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_uint_t ngx_http_registry_access_by_state(ngx_http_request_t *r);
 void ngx_http_registry_access_foreign(ngx_http_request_t *r,
     const unsigned char *key_id);
+
+/*
+ * slice_file.c: the name of a slice in nginx's cache; remove() takes away all
+ * slices of a blob of "size" bytes, of which the call is for one.
+ */
+ngx_int_t ngx_http_registry_slice_key(ngx_http_request_t *r,
+    const reg_str_t *object, const reg_str_t *range, ngx_str_t *key);
+void ngx_http_registry_slice_remove(ngx_http_request_t *r,
+    const reg_call_t *call, off_t size);
 
 /* slice.c: a part whose bytes stay on disk */
 extern const ngx_http_registry_reply_t  ngx_http_registry_reply_slice;

@@ -177,12 +177,9 @@ ngx_http_registry_slice_create_request(ngx_http_request_t *r)
 }
 
 
-/* by the data alone: repositories and containers share it */
-
 static ngx_int_t
 ngx_http_registry_slice_create_key(ngx_http_request_t *r)
 {
-    u_char                    *p;
     ngx_str_t                 *key;
     reg_call_t                *call;
     ngx_http_registry_call_t  *part;
@@ -195,17 +192,8 @@ ngx_http_registry_slice_create_key(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    p = ngx_pnalloc(r->pool, call->object.len + call->want_range.len + 2);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    key->data = p;
-    key->len = ngx_sprintf(p, "%*s %*s", call->object.len, call->object.data,
-                           call->want_range.len, call->want_range.data)
-               - p;
-
-    return NGX_OK;
+    return ngx_http_registry_slice_key(r, &call->object, &call->want_range,
+                                       key);
 }
 
 

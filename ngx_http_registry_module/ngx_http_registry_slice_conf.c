@@ -4,6 +4,8 @@
 
 #include "ngx_http_registry_module.h"
 
+#include <openssl/sha.h>
+
 
 #if (NGX_HTTP_CACHE)
 
@@ -55,6 +57,28 @@ ngx_http_registry_set_cache_path(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
+/* which storage, and where in it: a hash, as it becomes a part of each key */
+
+static ngx_int_t
+ngx_http_registry_blob_cache_id(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf)
+{
+    u_char  hash[SHA256_DIGEST_LENGTH];
+
+    conf->blob_cache_id.len = 2 * sizeof(hash);
+
+    conf->blob_cache_id.data = ngx_pnalloc(cf->pool, 2 * sizeof(hash));
+    if (conf->blob_cache_id.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    SHA256(conf->container_id.data, conf->container_id.len, hash);
+    (void) ngx_hex_dump(conf->blob_cache_id.data, hash, sizeof(hash));
+
+    return NGX_OK;
+}
+
+
 /* a copy of the upstream of small calls, with nginx's cache switched on */
 
 char *
@@ -80,6 +104,10 @@ ngx_http_registry_blob_cache(ngx_conf_t *cf,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"registry_blob_cache_slice\" must be 256k or"
                            " more: each slice is a file");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_registry_blob_cache_id(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

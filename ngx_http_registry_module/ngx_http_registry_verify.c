@@ -5,8 +5,6 @@
 
 #include "ngx_http_registry_module.h"
 
-#include <ngx_md5.h>
-
 
 struct ngx_http_registry_verify_s {
     reg_hash_t     hash;
@@ -15,14 +13,6 @@ struct ngx_http_registry_verify_s {
     int64_t        left;
     unsigned       wrong:1;
 };
-
-
-#if (NGX_HTTP_CACHE)
-
-static void ngx_http_registry_verify_forget(ngx_http_request_t *r,
-    const reg_call_t *call);
-
-#endif
 
 
 ngx_int_t
@@ -108,8 +98,10 @@ ngx_http_registry_verify(ngx_http_request_t *r, const reg_call_t *call,
 
 #if (NGX_HTTP_CACHE)
 
+    /* which slice is wrong is not known */
+
     if (call->slice) {
-        ngx_http_registry_verify_forget(r, call);
+        ngx_http_registry_slice_remove(r, call, verify->size);
     }
 
 #endif
@@ -177,64 +169,6 @@ ngx_http_registry_verify_slice(ngx_http_request_t *sr,
     }
 
     return NGX_OK;
-}
-
-
-/* which one is wrong is not known; a file that is gone is a miss for nginx */
-
-static void
-ngx_http_registry_verify_forget(ngx_http_request_t *r, const reg_call_t *call)
-{
-    off_t                          first, last, size;
-    u_char                        *p;
-    ngx_md5_t                      md5;
-    ngx_str_t                      name;
-    ngx_path_t                    *path;
-    ngx_http_file_cache_t         *cache;
-    ngx_http_registry_ctx_t       *ctx;
-    ngx_http_registry_loc_conf_t  *rlcf;
-    u_char                         key[NGX_HTTP_CACHE_KEY_LEN];
-    u_char                         text[4 * NGX_OFF_T_LEN];
-
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-    cache = rlcf->blob_cache->data;
-    path = cache->path;
-
-    name.len = path->name.len + 1 + path->len + 2 * NGX_HTTP_CACHE_KEY_LEN;
-
-    name.data = ngx_pnalloc(r->pool, name.len + 1);
-    if (name.data == NULL) {
-        return;
-    }
-
-    ngx_memcpy(name.data, path->name.data, path->name.len);
-    size = ctx->verify->size;
-
-    for (first = 0; first < size; first = last + 1) {
-
-        last = ngx_min(first + (off_t) call->slice, size) - 1;
-
-        ngx_md5_init(&md5);
-        ngx_md5_update(&md5, call->object.data, call->object.len);
-        p = ngx_sprintf(text, " bytes %O-%O/%O", first, last, size);
-        ngx_md5_update(&md5, text, p - text);
-        ngx_md5_final(key, &md5);
-
-        p = ngx_hex_dump(name.data + path->name.len + 1 + path->len, key,
-                         NGX_HTTP_CACHE_KEY_LEN);
-        *p = '\0';
-
-        ngx_create_hashed_filename(path, name.data, name.len);
-
-        if (ngx_delete_file(name.data) == NGX_FILE_ERROR
-            && ngx_errno != NGX_ENOENT)
-        {
-            ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
-                          ngx_delete_file_n " \"%s\" failed", name.data);
-        }
-    }
 }
 
 #endif
