@@ -253,7 +253,7 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
     }
 
-    if (ctx->pass || ctx->early) {
+    if (ctx->own) {
         r->headers_out.status = NGX_HTTP_SERVICE_UNAVAILABLE;
         r->headers_out.status_line.len = 0;
 
@@ -337,8 +337,7 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    if ((ctx && (ctx->pass || ctx->early))
-        || (r->err_status && !(ctx && ctx->answered))) {
+    if ((ctx && ctx->own) || (r->err_status && !(ctx && ctx->answered))) {
 
         if (ngx_http_registry_replace(r, ctx) != NGX_OK) {
             return NGX_ERROR;

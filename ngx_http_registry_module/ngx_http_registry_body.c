@@ -70,7 +70,6 @@ ngx_http_registry_body_gather(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
     ctx->flow->refused = 0;
-    ctx->gathering = 1;
 
     rc = ngx_http_registry_body_begin(r);
 
@@ -82,44 +81,35 @@ ngx_http_registry_body_gather(ngx_http_request_t *r)
 }
 
 
-/* nginx would end a request that timed out without a word */
-
-void
-ngx_http_registry_body_failed(ngx_http_request_t *r, ngx_int_t rc)
-{
-    r->keepalive = 0;
-
-    if (rc == NGX_HTTP_REQUEST_TIME_OUT) {
-        rc = ngx_http_special_response_handler(r, rc);
-    }
-
-    ngx_http_finalize_request(r, rc);
-}
-
-
 static void
 ngx_http_registry_body_event(ngx_http_request_t *r)
 {
-    ngx_int_t  rc;
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
 
     if (r->connection->read->timedout) {
         r->connection->timedout = 1;
-        ngx_http_registry_body_failed(r, NGX_HTTP_REQUEST_TIME_OUT);
-        return;
-    }
+        rc = NGX_HTTP_REQUEST_TIME_OUT;
 
-    rc = ngx_http_registry_body_take(r);
+    } else {
+        rc = ngx_http_registry_body_take(r);
+    }
 
     if (rc == NGX_AGAIN) {
         return;
     }
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
     if (rc != NGX_OK) {
-        ngx_http_registry_body_failed(r, rc);
-        return;
+        r->keepalive = 0;
+        ctx->status = rc;
     }
 
-    ngx_http_registry_drive(r);
+    ngx_http_registry_next(r, rc == NGX_OK ? NGX_HTTP_REGISTRY_JUDGE
+                                             : NGX_HTTP_REGISTRY_FAIL);
+
+    r->write_event_handler(r);
 }
 
 
@@ -217,7 +207,6 @@ ngx_http_registry_body_take(ngx_http_request_t *r)
     }
 
     r->read_event_handler = ngx_http_block_reading;
-    ctx->gathering = 0;
 
     return NGX_OK;
 }

@@ -143,31 +143,11 @@ ngx_http_registry_token(ngx_http_request_t *r)
     rc = ngx_http_registry_token_get(rlcf->account, r->pool, &ctx->token,
                                      &ctx->storage, &ctx->wait);
 
-    ctx->waiting = (rc == NGX_AGAIN);
-
     if (rc == NGX_ERROR) {
         ngx_str_set(&ctx->last_error, "no token to be had");
     }
 
     return rc;
-}
-
-
-/* what waited for a token, or needs another one */
-
-ngx_int_t
-ngx_http_registry_calls_again(ngx_http_request_t *r)
-{
-    ngx_http_registry_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-    if (ctx->pass) {
-        return ngx_http_registry_pass(r);
-    }
-
-    return ctx->flow->todo == REG_PART ? ngx_http_registry_part(r)
-                                       : ngx_http_registry_calls_start(r);
 }
 
 
@@ -182,22 +162,22 @@ ngx_http_registry_token_ready(void *data, ngx_int_t rc)
     c = r->connection;
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    ctx->waiting = 0;
-
     if (rc == NGX_OK) {
-        rc = ngx_http_registry_calls_again(r);
+        ngx_http_registry_next(r, NGX_HTTP_REGISTRY_AGAIN);
 
     } else {
         ngx_str_set(&ctx->last_error, "no token to be had");
-        rc = ctx->pass ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_OK;
+
+        if (ctx->flow->todo == REG_PASS) {
+            ctx->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+            ngx_http_registry_next(r, NGX_HTTP_REGISTRY_FAIL);
+
+        } else {
+            ngx_http_registry_next(r, NGX_HTTP_REGISTRY_JUDGE);
+        }
     }
 
-    if (rc == NGX_OK) {
-        ngx_http_registry_drive(r);
-
-    } else if (rc != NGX_AGAIN) {
-        ngx_http_registry_fail(r, rc);
-    }
+    r->write_event_handler(r);
 
     ngx_http_run_posted_requests(c);
 }
@@ -282,13 +262,22 @@ ngx_http_registry_call_arrived(ngx_http_request_t *r, reg_call_t *again)
 
     rc = again ? ngx_http_registry_call(r, again) : NGX_OK;
 
-    if (rc == NGX_OK && again == NULL && --ctx->running == 0) {
+    if (rc != NGX_OK) {
+        ctx->status = NGX_ERROR;
+        ngx_http_registry_next(r, NGX_HTTP_REGISTRY_FAIL);
+
+    } else if (again == NULL && --ctx->running == 0) {
         ngx_http_registry_busy(ctx, 0);
-        rc = ngx_http_post_request(r, NULL);
+        ngx_http_registry_next(r, NGX_HTTP_REGISTRY_JUDGE);
+
+    } else {
+        return;
     }
 
-    if (rc != NGX_OK) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    if (ngx_http_post_request(r, NULL) != NGX_OK) {
+        ctx->status = NGX_ERROR;
+        ngx_http_registry_next(r, NGX_HTTP_REGISTRY_FAIL);
+        r->write_event_handler(r);
     }
 }
 
@@ -474,7 +463,8 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
         if (rc >= NGX_HTTP_BAD_REQUEST && rc < NGX_HTTP_CLIENT_CLOSED_REQUEST
             && !ctx->flow->refused && !sr->connection->error)
         {
-            ctx->body_error = rc;
+            ctx->status = rc;
+            r->keepalive = 0;
         }
     }
 
@@ -493,6 +483,8 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     }
 
     ngx_http_registry_busy(ctx, 0);
+    ngx_http_registry_next(r, ctx->status ? NGX_HTTP_REGISTRY_FAIL
+                                            : NGX_HTTP_REGISTRY_JUDGE);
 
     return ngx_http_post_request(r, NULL);
 }
@@ -523,7 +515,7 @@ ngx_http_registry_pass(ngx_http_request_t *r)
         ngx_http_registry_early_drop(r);
     }
 
-    if (ctx->pass == NULL) {
+    if (ctx->own == NULL) {
         pass = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
         if (pass == NULL) {
             return NGX_ERROR;
@@ -533,7 +525,7 @@ ngx_http_registry_pass(ngx_http_request_t *r)
         pass->ctx = ctx;
         pass->reply = &ngx_http_registry_reply_pass;
         pass->length = -1;
-        ctx->pass = pass;
+        ctx->own = pass;
     }
 
     rc = ngx_http_registry_token(r);
@@ -548,7 +540,7 @@ ngx_http_registry_pass(ngx_http_request_t *r)
         return rc;
     }
 
-    if (ngx_http_registry_upstream(r, ctx->pass) != NGX_OK) {
+    if (ngx_http_registry_upstream(r, ctx->own) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -56,13 +56,6 @@ static const ngx_http_registry_reply_t  ngx_http_registry_reply_early = {
 };
 
 
-ngx_http_registry_call_t *
-ngx_http_registry_early_call(ngx_http_registry_early_t *early)
-{
-    return &early->rc;
-}
-
-
 ngx_int_t
 ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight)
@@ -102,6 +95,7 @@ ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
     early->rc.since = ngx_current_msec;
 
     ctx->early = early;
+    ctx->own = &early->rc;
 
     if (ngx_http_discard_request_body(r) != NGX_OK
         || ngx_http_registry_upstream(r, &early->rc) != NGX_OK)
@@ -356,7 +350,6 @@ ngx_http_registry_early_pass(ngx_http_request_t *r, reg_call_t *call)
     early->resumed = 1;
     early->rc.reply = &ngx_http_registry_reply_pass;
     early->rc.call = call;
-    ctx->pass = &early->rc;
 
     ngx_http_registry_reset_reply(r, &early->rc);
 
@@ -413,6 +406,7 @@ ngx_http_registry_early_drop(ngx_http_request_t *r)
     }
 
     ctx->early = NULL;
+    ctx->own = NULL;
 
     ngx_http_registry_count_call(&early->get, !early->taken,
                                  ngx_current_msec - early->rc.since);

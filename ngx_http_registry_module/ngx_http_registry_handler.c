@@ -11,7 +11,12 @@
 
 static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_drive(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_registry_container_done(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_again(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_renew(ngx_http_request_t *r);
 static void ngx_http_registry_wake(ngx_http_request_t *r);
+static void ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc);
 static void ngx_http_registry_cleanup(void *data);
 static void ngx_http_registry_log_damage(ngx_http_request_t *r,
     reg_flow_t *f);
@@ -366,6 +371,25 @@ ngx_http_registry_container_found(ngx_http_request_t *r)
 
 
 void
+ngx_http_registry_next(ngx_http_request_t *r, ngx_http_registry_next_t next)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+#if (NGX_DEBUG)
+    static const char        *names[] = { "wait", "judge", "again", "fail" };
+#endif
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "http registry -> %s \"%s\"", names[next],
+                   ctx->flow->step ? ctx->flow->step->name : "");
+
+    ctx->next = next;
+}
+
+
+static void
 ngx_http_registry_drive(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
@@ -409,46 +433,12 @@ ngx_http_registry_drive(ngx_http_request_t *r)
             continue;
         }
 
-        switch (todo) {
-
-        case REG_CALL:
-            rc = ngx_http_registry_calls_start(r);
-            break;
-
-        case REG_BODY:
-            rc = ngx_http_registry_body_gather(r);
-            break;
-
-        case REG_PASS:
-            rc = ngx_http_registry_pass(r);
-            break;
-
-        case REG_PART:
-            rc = ngx_http_registry_part(r);
-            break;
-
-        default: /* REG_ANSWER */
-
-            if (ctx->flow == &ctx->container) {
-
-                if (ctx->flow->answer.status == 200) {
-                    ngx_http_registry_container_found(r);
-                }
-
-                if (ctx->flow->answer.status == 200
-                    || ctx->operation.calls[0].stale)
-                {
-                    ctx->flow = &ctx->operation;
-                    rc = ngx_http_registry_calls_start(r);
-                    break;
-                }
-
-                ctx->operation.answer = ctx->flow->answer;
-            }
-
+        if (todo == REG_ANSWER && !ngx_http_registry_container_done(r)) {
             ngx_http_registry_finish(r);
             return;
         }
+
+        rc = ngx_http_registry_again(r);
 
         if (rc == NGX_AGAIN) {
             return;
@@ -462,16 +452,57 @@ ngx_http_registry_drive(ngx_http_request_t *r)
 }
 
 
-void
+/* 1: the calls that waited for the container are to be made */
+
+static ngx_uint_t
+ngx_http_registry_container_done(ngx_http_request_t *r)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx->flow == &ctx->operation) {
+        return 0;
+    }
+
+    if (ctx->container.answer.status == NGX_HTTP_OK) {
+        ngx_http_registry_container_found(r);
+
+    } else if (ctx->operation.calls[0].stale == NULL) {
+        ctx->operation.answer = ctx->container.answer;
+        return 0;
+    }
+
+    ctx->flow = &ctx->operation;
+
+    return 1;
+}
+
+
+/*
+ * By an HTTP status or, for NGX_ERROR, by 500; when the header is out already,
+ * by closing the connection.
+ */
+
+static void
 ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc)
 {
     ngx_http_registry_early_drop(r);
 
-    if (rc == NGX_ERROR && !r->header_sent) {
+    if (r->header_sent) {
+        rc = NGX_ERROR;
+
+    } else if (rc == NGX_ERROR) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    } else if (rc == NGX_HTTP_REQUEST_TIME_OUT) {
+
+        /* nginx would end a request that timed out without a word */
+
+        rc = ngx_http_special_response_handler(r, rc);
     }
 
-    ngx_http_finalize_request(r, r->header_sent ? NGX_ERROR : rc);
+    ngx_http_finalize_request(r, rc);
 }
 
 
@@ -514,14 +545,7 @@ ngx_http_registry_finish(ngx_http_request_t *r)
                       &ctx->last_error);
     }
 
-    if (!ctx->body_begun) {
-        rc = ngx_http_discard_request_body(r);
-
-        if (rc != NGX_OK) {
-            ngx_http_finalize_request(r, rc);
-            return;
-        }
-    }
+    rc = ctx->body_begun ? NGX_OK : ngx_http_discard_request_body(r);
 
     /* nginx will close after a body that was not read: the client is told */
 
@@ -529,56 +553,103 @@ ngx_http_registry_finish(ngx_http_request_t *r)
         r->keepalive = 0;
     }
 
-    rc = ngx_http_registry_answer(r);
+    if (rc == NGX_OK) {
+        rc = ngx_http_registry_answer(r);
 
 #if (NGX_HTTP_CACHE)
-    ngx_http_registry_fill(r);
+        ngx_http_registry_fill(r);
 #endif
+    }
 
     ngx_http_finalize_request(r, rc);
 }
 
 
-/* a call has ended, or the client's connection is writable */
+/* what the row asks for */
+
+static ngx_int_t
+ngx_http_registry_again(ngx_http_request_t *r)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ngx_http_registry_next(r, NGX_HTTP_REGISTRY_WAIT);
+
+    switch (ctx->flow->todo) {
+
+    case REG_BODY:
+        return ngx_http_registry_body_gather(r);
+
+    case REG_PASS:
+        return ngx_http_registry_pass(r);
+
+    case REG_PART:
+        return ngx_http_registry_part(r);
+
+    default: /* REG_CALL */
+        return ngx_http_registry_calls_start(r);
+    }
+}
+
+
+/* what the request waited for is there, or the client's socket is writable */
 
 static void
 ngx_http_registry_wake(ngx_http_request_t *r)
 {
+    ngx_int_t                  rc;
+    ngx_http_registry_ctx_t   *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    switch (ctx->next) {
+
+    case NGX_HTTP_REGISTRY_JUDGE:
+        rc = ngx_http_registry_renew(r);
+        break;
+
+    case NGX_HTTP_REGISTRY_AGAIN:
+        rc = ngx_http_registry_again(r);
+        break;
+
+    case NGX_HTTP_REGISTRY_FAIL:
+        rc = ctx->status;
+        break;
+
+    default: /* NGX_HTTP_REGISTRY_WAIT */
+        return;
+    }
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    ngx_http_registry_next(r, NGX_HTTP_REGISTRY_WAIT);
+
+    if (rc == NGX_OK) {
+        ngx_http_registry_drive(r);
+
+    } else {
+        ngx_http_registry_fail(r, rc);
+    }
+}
+
+
+/* calls that the storage refused with this token are made by another one */
+
+static ngx_int_t
+ngx_http_registry_renew(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
     ngx_uint_t                     i;
     reg_flow_t                    *f;
-    ngx_int_t                      rc;
     ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    f = ctx->flow;
-
-    if (ctx->running || ctx->waiting || ctx->gathering || ctx->pass
-        || !f->asked)
-    {
-        return;
-    }
-
-    if (ctx->body_error) {
-        ngx_http_registry_body_failed(r, ctx->body_error);
-        return;
-    }
-
-    if (ctx->held) {
-        ctx->held = 0;
-        rc = ngx_http_registry_part(r);
-
-        if (rc == NGX_OK) {
-            ngx_http_registry_drive(r);
-
-        } else if (rc != NGX_AGAIN) {
-            ngx_http_registry_fail(r, rc);
-        }
-
-        return;
-    }
-
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    f = ctx->flow;
 
     for (i = 0; i < f->ncalls; i++) {
 
@@ -600,23 +671,10 @@ ngx_http_registry_wake(ngx_http_request_t *r)
         rc = f->todo == REG_PART ? NGX_DECLINED
                                  : ngx_http_registry_calls_recall(r);
 
-        if (rc == NGX_DECLINED) {
-            rc = ngx_http_registry_calls_again(r);
-        }
-
-        if (rc == NGX_AGAIN) {
-            return;
-        }
-
-        if (rc != NGX_OK) {
-            ngx_http_registry_fail(r, rc);
-            return;
-        }
-
-        break;
+        return rc == NGX_DECLINED ? ngx_http_registry_again(r) : rc;
     }
 
-    ngx_http_registry_drive(r);
+    return NGX_OK;
 }
 
 
@@ -678,8 +736,8 @@ ngx_http_registry_log_handler(ngx_http_request_t *r)
         ngx_http_registry_early_drop(r);
     }
 
-    if (ctx && ctx->pass && ctx->storage_busy) {
-        ngx_http_registry_count_call(ctx->pass->call, 1,
+    if (ctx && ctx->own && ctx->storage_busy) {
+        ngx_http_registry_count_call(ctx->own->call, 1,
                                   ngx_current_msec - ctx->storage_since);
     }
 

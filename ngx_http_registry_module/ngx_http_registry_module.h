@@ -118,6 +118,16 @@ typedef struct ngx_http_registry_early_s   ngx_http_registry_early_t;
 typedef struct ngx_http_registry_verify_s  ngx_http_registry_verify_t;
 
 
+/* what the driver does when the request is woken */
+
+typedef enum {
+    NGX_HTTP_REGISTRY_WAIT = 0, /* nothing yet */
+    NGX_HTTP_REGISTRY_JUDGE,    /* the row has its replies, or its body */
+    NGX_HTTP_REGISTRY_AGAIN,    /* what the row asks for, once more */
+    NGX_HTTP_REGISTRY_FAIL      /* by ctx->status */
+} ngx_http_registry_next_t;
+
+
 /* one storage call, on a subrequest or, when its reply is the client's,
    on the main request */
 
@@ -183,6 +193,7 @@ struct ngx_http_registry_call_s {
     unsigned                       ahead:1;     /* a slice, without output */
     unsigned                       fetched:1;   /* of the storage, ahead */
     unsigned                       done:1;      /* ahead */
+    unsigned                       awaited:1;   /* ahead, by the next part */
     unsigned                       chunked:1;   /* the reply is */
     unsigned                       close:1;     /* after the reply */
     unsigned                       excess:1;    /* a byte too many may come */
@@ -196,6 +207,8 @@ struct ngx_http_registry_ctx_s {
     reg_flow_t                    *flow;        /* at work: one of the two */
     reg_flow_t                     operation;
     reg_flow_t                     container;
+    ngx_http_registry_next_t       next;        /* by next() alone */
+    ngx_int_t                      status;      /* to fail by */
 
     ngx_str_t                      token;
     ngx_str_t                      storage;
@@ -203,9 +216,8 @@ struct ngx_http_registry_ctx_s {
     ngx_uint_t                     running;     /* calls */
     ngx_http_request_t            *feeder;      /* takes the client's body */
     off_t                          fed;         /* by earlier calls */
-    ngx_int_t                      body_error;  /* 400, 408, 413 while fed */
 
-    ngx_http_registry_call_t      *pass;
+    ngx_http_registry_call_t      *own;         /* on its own upstream */
     ngx_http_registry_early_t     *early;       /* not passed yet */
     ngx_http_registry_verify_t    *verify;      /* NULL: nothing */
     ngx_http_request_t            *part;        /* the last one, done */
@@ -222,15 +234,12 @@ struct ngx_http_registry_ctx_s {
     unsigned                       storage_busy:1;
     unsigned                       recalled:1;  /* out of the cache */
     unsigned                       at_hand:1;   /* the slice ahead was */
-    unsigned                       held:1;      /* a part, until it is */
     unsigned                       stale:1;
     unsigned                       counted:1;   /* as running */
 
-    unsigned                       waiting:1;   /* for a token */
     unsigned                       renewed:1;   /* the token, once */
     unsigned                       body_begun:1;
     unsigned                       feeding:1;
-    unsigned                       gathering:1; /* the body into memory */
     unsigned                       answered:1;  /* by us, not by nginx */
     unsigned                       error_sent:1;
 };
@@ -240,12 +249,13 @@ extern ngx_module_t  ngx_http_registry_module;
 
 
 /*
- * handler.c; fail() ends the request by an HTTP status or, for NGX_ERROR,
- * by 500; when the header is out already, by closing the connection.
+ * handler.c; who has ended what a request waits for says by next() what is to
+ * be done, then wakes it: by r->write_event_handler(r), or, within a
+ * subrequest or a row that is being started, by ngx_http_post_request().
  */
 ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
-void ngx_http_registry_drive(ngx_http_request_t *r);
-void ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc);
+void ngx_http_registry_next(ngx_http_request_t *r,
+    ngx_http_registry_next_t next);
 void *ngx_http_registry_alloc(void *ctx, size_t size);
 reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
 ngx_uint_t ngx_http_registry_switched(ngx_http_request_t *r,
@@ -300,15 +310,14 @@ ngx_int_t ngx_http_registry_add_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_registry_calls_recall(ngx_http_request_t *r);
 
 /*
- * Runs what is left of f->calls.  NGX_AGAIN: drive() is called when all have
- * their replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to finalize
- * with.
+ * Runs what is left of f->calls.  NGX_AGAIN: the request is woken when all
+ * have their replies; NGX_OK: they have; NGX_ERROR, or an HTTP status to
+ * finalize with.
  */
 ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
 ngx_http_request_t *ngx_http_registry_clone(ngx_http_request_t *r,
     ngx_http_registry_call_t *call, ngx_http_post_subrequest_t *ps,
     ngx_uint_t flags);
-ngx_int_t ngx_http_registry_calls_again(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);
 ngx_int_t ngx_http_registry_pass(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
@@ -341,8 +350,6 @@ ngx_int_t ngx_http_registry_early_take(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_early_pass(ngx_http_request_t *r,
     reg_call_t *call);
 void ngx_http_registry_early_drop(ngx_http_request_t *r);
-ngx_http_registry_call_t *ngx_http_registry_early_call(
-    ngx_http_registry_early_t *early);
 
 /*
  * verify.c: begin() makes ctx->verify, if it is wanted; then verify() is told
@@ -409,12 +416,11 @@ extern const ngx_http_registry_reply_t  ngx_http_registry_reply_memory;
 extern const ngx_http_registry_reply_t  ngx_http_registry_reply_pass;
 
 /*
- * body.c: the client's body.  NGX_AGAIN: drive() is called when it is in
+ * body.c: the client's body.  NGX_AGAIN: the request is woken when it is in
  * f->body; NGX_OK: it is; else an HTTP status to finalize with.
  */
 ngx_int_t ngx_http_registry_body_begin(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r);
-void ngx_http_registry_body_failed(ngx_http_request_t *r, ngx_int_t rc);
 ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 extern ngx_http_request_body_filter_pt

@@ -84,8 +84,7 @@ ngx_http_registry_part(ngx_http_request_t *r)
     }
 
     if (ctx->ahead && !ctx->ahead->done) {
-        ctx->held = 1;
-        ctx->running = 1;
+        ctx->ahead->awaited = 1;
         return NGX_AGAIN;
     }
 
@@ -108,7 +107,6 @@ ngx_http_registry_part(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    ctx->running = 1;
     ctx->storage_calls += (call->slice == 0);
 
     if (ctx->flow->ncalls > 1 && rc == NGX_OK && !ctx->at_hand) {
@@ -216,11 +214,11 @@ ngx_http_registry_ahead_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     part->done = 1;
     part->request = sr->upstream ? sr : NULL;
 
-    if (!part->ctx->held) {
+    if (!part->awaited) {
         return NGX_OK;
     }
 
-    part->ctx->running = 0;
+    ngx_http_registry_next(sr->main, NGX_HTTP_REGISTRY_AGAIN);
 
     return ngx_http_post_request(sr->main, NULL);
 }
@@ -374,14 +372,14 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
         /* its buffer may have yet to be sent, and stays */
 
-        part->ctx->running = 0;
+        ngx_http_registry_next(r, NGX_HTTP_REGISTRY_JUDGE);
 
         return NGX_OK;
     }
 
 #endif
 
-    part->ctx->running = 0;
+    ngx_http_registry_next(r, NGX_HTTP_REGISTRY_JUDGE);
     part->ctx->part = sr->upstream ? sr : NULL;
 
     /* NGX_AGAIN: some of it has yet to be sent, which nginx waits for */

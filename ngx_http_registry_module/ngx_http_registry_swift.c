@@ -65,8 +65,7 @@ ngx_http_registry_call_of(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    return ctx->pass || ctx->early == NULL
-           ? ctx->pass : ngx_http_registry_early_call(ctx->early);
+    return ctx->own;
 }
 
 
