@@ -711,7 +711,9 @@ ngx_http_registry_init(ngx_conf_t *cf)
 
     *log = ngx_http_registry_log_handler;
 
-    if (ngx_http_registry_filters_init(cf) != NGX_OK) {
+    if (ngx_http_registry_filters_init(cf) != NGX_OK
+        || ngx_http_registry_variables_init(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -302,6 +302,7 @@ char *ngx_http_registry_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /* variables.c */
 ngx_int_t ngx_http_registry_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_registry_variables_init(ngx_conf_t *cf);
 
 /*
  * call.c: clears the replies of f->calls and fills in what the cache has.

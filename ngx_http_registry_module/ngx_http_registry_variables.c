@@ -5,20 +5,32 @@
 
 #include "ngx_http_registry_module.h"
 
+#include "core/reg_params.h"
 #include "core/reg_query.h"
 
 
 #define NGX_HTTP_REGISTRY_OPERATION_MAX  32
 
 
+/* what was read of a URI and its arguments, as long as they are the same */
+
 typedef struct {
+    ngx_str_t       uri;
+    ngx_str_t       args;
+    ngx_uint_t      known;              /* the method, once it was read */
     reg_method_t    method;
     reg_route_t     route;
-    reg_arena_t     arena;
-    ngx_uint_t      mount;
+    unsigned        path:1;             /* is one of the API, and right */
+    unsigned        valid:1;            /* the query is, too */
+    unsigned        mount:1;
+
+    ngx_str_t       operation;          /* null: not made yet */
+    ngx_str_t       tags;
     reg_str_t       from;
 } ngx_http_registry_request_t;
 
+
+static ngx_int_t ngx_http_registry_refuse_early(ngx_http_request_t *r);
 
 static ngx_int_t ngx_http_registry_operation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -47,25 +59,28 @@ static ngx_int_t ngx_http_registry_cache_variable(ngx_http_request_t *r,
 static ngx_http_variable_t  ngx_http_registry_vars[] = {
 
     { ngx_string("registry_operation"), NULL,
-      ngx_http_registry_operation_variable, 0, 0, 0 },
+      ngx_http_registry_operation_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("registry_action"), NULL,
-      ngx_http_registry_action_variable, 0, 0, 0 },
+      ngx_http_registry_action_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("registry_repository"), NULL,
       ngx_http_registry_request_variable,
-      offsetof(ngx_http_registry_request_t, route.name), 0, 0 },
+      offsetof(ngx_http_registry_request_t, route.name),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("registry_reference"), NULL,
       ngx_http_registry_request_variable,
-      offsetof(ngx_http_registry_request_t, route.reference), 0, 0 },
+      offsetof(ngx_http_registry_request_t, route.reference),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("registry_mount_from"), NULL,
       ngx_http_registry_request_variable,
-      offsetof(ngx_http_registry_request_t, from), 0, 0 },
+      offsetof(ngx_http_registry_request_t, from),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("registry_tags"), NULL,
-      ngx_http_registry_tags_variable, 0, 0, 0 },
+      ngx_http_registry_tags_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("registry_digest"), NULL,
       ngx_http_registry_digest_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -112,48 +127,168 @@ ngx_http_registry_add_variables(ngx_conf_t *cf)
 }
 
 
-/* NGX_DECLINED: not a path of the API, or none that is well-formed */
+static void
+ngx_http_registry_request_forget(void *data)
+{
+    /* tells whose the cleanup is, as the module's context is the handler's */
+}
 
-static ngx_int_t
-ngx_http_registry_request(ngx_http_request_t *r,
+
+static ngx_http_registry_request_t *
+ngx_http_registry_request_of(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_registry_request_forget) {
+            return cln->data;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_request_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(cln->data, sizeof(ngx_http_registry_request_t));
+    cln->handler = ngx_http_registry_request_forget;
+
+    return cln->data;
+}
+
+
+static void
+ngx_http_registry_request_parse(ngx_http_request_t *r,
     ngx_http_registry_request_t *rq)
 {
     reg_str_t    uri, args, mount, detail;
     reg_error_t  e;
+    reg_arena_t  arena;
 
     ngx_memzero(rq, sizeof(ngx_http_registry_request_t));
+
+    rq->uri = r->uri;
+    rq->args = r->args;
+    rq->known = r->method;
+    rq->method = ngx_http_registry_method(r);
+
+    arena.alloc = ngx_http_registry_alloc;
+    arena.ctx = r->pool;
+
+    uri.len = r->uri.len;
+    uri.data = r->uri.data;
+    args.len = r->args.len;
+    args.data = r->args.data;
+
+    if (reg_route_parse(&uri, &rq->route, &e, &detail) != REG_OK) {
+        return;
+    }
+
+    rq->path = 1;
+
+    if (reg_params_check(&arena, &rq->route, rq->method, &args, &e, &detail)
+        != REG_OK)
+    {
+        return;
+    }
+
+    if (rq->route.kind == REG_ROUTE_UPLOADS && rq->method == REG_POST) {
+
+        if (reg_query_get(&arena, &args, "mount", &mount) != REG_OK
+            || reg_query_get(&arena, &args, "from", &rq->from) != REG_OK)
+        {
+            return;
+        }
+
+        rq->mount = (mount.len != 0);
+    }
+
+    rq->valid = 1;
+}
+
+
+/*
+ * What the request asks for as it is now: a rewrite changes it.  NULL: not a
+ * path of the API, or one or a query that is malformed, so that no rule
+ * stands on a value that the API does not know.
+ */
+
+static ngx_http_registry_request_t *
+ngx_http_registry_request(ngx_http_request_t *r)
+{
+    ngx_http_registry_request_t  *rq;
 
     /* a subrequest of auth_request asks on behalf of the client's */
 
     r = r->main;
 
-    rq->arena.alloc = ngx_http_registry_alloc;
-    rq->arena.ctx = r->pool;
-    rq->method = ngx_http_registry_method(r);
+    rq = ngx_http_registry_request_of(r);
 
-    uri.len = r->uri.len;
-    uri.data = r->uri.data;
-
-    if (reg_route_parse(&uri, &rq->route, &e, &detail) != REG_OK) {
-        return NGX_DECLINED;
+    if (rq == NULL) {
+        return NULL;
     }
 
-    if (rq->route.kind != REG_ROUTE_UPLOADS || rq->method != REG_POST) {
-        return NGX_OK;
+    if (rq->known != r->method
+        || rq->uri.data != r->uri.data || rq->uri.len != r->uri.len
+        || rq->args.data != r->args.data || rq->args.len != r->args.len)
+    {
+        ngx_http_registry_request_parse(r, rq);
     }
 
-    args.len = r->args.len;
-    args.data = r->args.data;
+    return rq->valid ? rq : NULL;
+}
 
-    /* what is malformed is refused by the operation */
 
-    if (reg_query_get(&rq->arena, &args, "mount", &mount) != REG_OK
-        || reg_query_get(&rq->arena, &args, "from", &rq->from) != REG_OK)
+/*
+ * A query that leaves the variables empty is answered by the operation, which
+ * refuses it, before anybody is asked who may do what.
+ */
+
+static ngx_int_t
+ngx_http_registry_refuse_early(ngx_http_request_t *r)
+{
+    if (r != r->main
+        || r->args.len == 0
+        || r->content_handler != ngx_http_registry_handler
+        || ngx_http_registry_request(r) != NULL
+        || !ngx_http_registry_request_of(r)->path)
     {
         return NGX_DECLINED;
     }
 
-    rq->mount = (mount.data != NULL);
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ngx_http_finalize_request(r, ngx_http_registry_handler(r));
+
+    return NGX_DONE;
+}
+
+
+/* the last one before the access phase: handlers of a phase run backwards */
+
+ngx_int_t
+ngx_http_registry_variables_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_array_t                *handlers;
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    handlers = &cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
+
+    if (ngx_array_push(handlers) == NULL) {
+        return NGX_ERROR;
+    }
+
+    h = handlers->elts;
+
+    for (i = handlers->nelts - 1; i > 0; i--) {
+        h[i] = h[i - 1];
+    }
+
+    h[0] = ngx_http_registry_refuse_early;
 
     return NGX_OK;
 }
@@ -177,31 +312,40 @@ static ngx_int_t
 ngx_http_registry_operation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                       *p, *last;
-    ngx_http_registry_request_t   rq;
+    u_char                       *p;
+    ngx_http_registry_request_t  *rq;
 
     static const char  *methods[] = {
         "get", "head", "put", "post", "patch", "delete", "copy", "other"
     };
 
-    if (ngx_http_registry_request(r, &rq) != NGX_OK) {
+    rq = ngx_http_registry_request(r);
+
+    if (rq == NULL) {
         return ngx_http_registry_value(v, "", 0);
     }
 
-    if (rq.mount) {
+    if (rq->mount) {
         return ngx_http_registry_value(v, "blob_mount",
                                        sizeof("blob_mount") - 1);
     }
 
-    p = ngx_pnalloc(r->pool, NGX_HTTP_REGISTRY_OPERATION_MAX);
-    if (p == NULL) {
-        return NGX_ERROR;
+    if (rq->operation.data == NULL) {
+
+        p = ngx_pnalloc(r->pool, NGX_HTTP_REGISTRY_OPERATION_MAX);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        rq->operation.data = p;
+        rq->operation.len = ngx_snprintf(p, NGX_HTTP_REGISTRY_OPERATION_MAX,
+                                         "%s_%s",
+                                         reg_route_text(rq->route.kind),
+                                         methods[rq->method])
+                            - p;
     }
 
-    last = ngx_snprintf(p, NGX_HTTP_REGISTRY_OPERATION_MAX, "%s_%s",
-                        reg_route_text(rq.route.kind), methods[rq.method]);
-
-    return ngx_http_registry_value(v, p, last - p);
+    return ngx_http_registry_value(v, rq->operation.data, rq->operation.len);
 }
 
 
@@ -210,13 +354,14 @@ ngx_http_registry_action_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     const char                   *action;
-    ngx_http_registry_request_t   rq;
+    ngx_http_registry_request_t  *rq;
 
     action = "";
+    rq = ngx_http_registry_request(r);
 
-    if (ngx_http_registry_request(r, &rq) == NGX_OK) {
+    if (rq) {
 
-        switch (rq.route.kind) {
+        switch (rq->route.kind) {
 
         case REG_ROUTE_PING:
             break;
@@ -231,8 +376,8 @@ ngx_http_registry_action_variable(ngx_http_request_t *r,
             break;
 
         default:
-            action = (rq.method == REG_DELETE) ? "delete"
-                     : (rq.method == REG_GET || rq.method == REG_HEAD)
+            action = (rq->method == REG_DELETE) ? "delete"
+                     : (rq->method == REG_GET || rq->method == REG_HEAD)
                      ? "pull" : "push";
         }
     }
@@ -246,15 +391,61 @@ ngx_http_registry_request_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     reg_str_t                    *s;
-    ngx_http_registry_request_t   rq;
+    ngx_http_registry_request_t  *rq;
 
-    if (ngx_http_registry_request(r, &rq) != NGX_OK) {
+    rq = ngx_http_registry_request(r);
+
+    if (rq == NULL) {
         return ngx_http_registry_value(v, "", 0);
     }
 
-    s = (reg_str_t *) ((char *) &rq + data);
+    s = (reg_str_t *) ((char *) rq + data);
 
     return ngx_http_registry_value(v, s->data, s->len);
+}
+
+
+/* the tags that a push by digest sets, with commas between */
+
+static ngx_int_t
+ngx_http_registry_read_tags(ngx_http_request_t *r,
+    ngx_http_registry_request_t *rq)
+{
+    size_t        n, i, max;
+    reg_buf_t     b;
+    reg_str_t    *tags, args, text;
+    reg_arena_t   arena;
+
+    arena.alloc = ngx_http_registry_alloc;
+    arena.ctx = r->pool;
+
+    args.len = rq->args.len;
+    args.data = rq->args.data;
+
+    for (max = 1, i = 0; i < args.len; i++) {
+        max += (args.data[i] == '&');
+    }
+
+    tags = ngx_palloc(r->pool, max * sizeof(reg_str_t));
+    if (tags == NULL
+        || reg_query_all(&arena, &args, "tag", tags, max, &n) != REG_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    reg_buf_init(&b, &arena, 256);
+
+    for (i = 0; i < n; i++) {
+        reg_buf_text(&b, i ? "," : "");
+        reg_buf_add_str(&b, &tags[i]);
+    }
+
+    text = reg_buf_str(&b);
+
+    rq->tags.len = text.len;
+    rq->tags.data = text.data;
+
+    return text.data ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -264,51 +455,30 @@ static ngx_int_t
 ngx_http_registry_tags_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    size_t                        n, i, max;
-    reg_buf_t                     b;
-    reg_str_t                    *tags, args, text;
-    ngx_http_registry_request_t   rq;
+    ngx_http_registry_request_t  *rq;
 
-    if (ngx_http_registry_request(r, &rq) != NGX_OK
-        || rq.route.kind != REG_ROUTE_MANIFEST)
-    {
+    rq = ngx_http_registry_request(r);
+
+    if (rq == NULL || rq->route.kind != REG_ROUTE_MANIFEST) {
         return ngx_http_registry_value(v, "", 0);
     }
 
-    if (!rq.route.by_digest) {
-        return ngx_http_registry_value(v, rq.route.reference.data,
-                                       rq.route.reference.len);
+    if (!rq->route.by_digest) {
+        return ngx_http_registry_value(v, rq->route.reference.data,
+                                       rq->route.reference.len);
     }
 
-    args.len = r->main->args.len;
-    args.data = r->main->args.data;
-
-    for (max = 1, i = 0; i < args.len; i++) {
-        max += (args.data[i] == '&');
+    if (rq->method != REG_PUT || rq->args.len == 0) {
+        return ngx_http_registry_value(v, "", 0);
     }
 
-    tags = ngx_palloc(r->pool, max * sizeof(reg_str_t));
-    if (tags == NULL) {
+    if (rq->tags.data == NULL
+        && ngx_http_registry_read_tags(r, rq) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    /* what is malformed is refused by the operation */
-
-    if (reg_query_all(&rq.arena, &args, "tag", tags, max, &n) != REG_OK) {
-        return ngx_http_registry_value(v, "", 0);
-    }
-
-    reg_buf_init(&b, &rq.arena, 256);
-
-    for (i = 0; i < n; i++) {
-        reg_buf_text(&b, i ? "," : "");
-        reg_buf_add_str(&b, &tags[i]);
-    }
-
-    text = reg_buf_str(&b);
-
-    return text.data ? ngx_http_registry_value(v, text.data, text.len)
-                     : NGX_ERROR;
+    return ngx_http_registry_value(v, rq->tags.data, rq->tags.len);
 }
 
 
@@ -349,16 +519,15 @@ ngx_http_registry_digest_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     reg_str_t                    *s;
-    ngx_http_registry_request_t   rq;
+    ngx_http_registry_request_t  *rq;
 
     s = ngx_http_registry_answered(ngx_http_registry_main_ctx(r),
                                    "Docker-Content-Digest");
 
-    if (s == NULL
-        && ngx_http_registry_request(r, &rq) == NGX_OK
-        && rq.route.by_digest)
-    {
-        s = &rq.route.reference;
+    rq = s == NULL ? ngx_http_registry_request(r) : NULL;
+
+    if (rq && rq->route.by_digest) {
+        s = &rq->route.reference;
     }
 
     return s ? ngx_http_registry_value(v, s->data, s->len)
@@ -371,16 +540,15 @@ ngx_http_registry_upload_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     reg_str_t                    *s;
-    ngx_http_registry_request_t   rq;
+    ngx_http_registry_request_t  *rq;
 
     s = ngx_http_registry_answered(ngx_http_registry_main_ctx(r),
                                    "Docker-Upload-UUID");
 
-    if (s == NULL
-        && ngx_http_registry_request(r, &rq) == NGX_OK
-        && rq.route.kind == REG_ROUTE_UPLOAD)
-    {
-        s = &rq.route.reference;
+    rq = s == NULL ? ngx_http_registry_request(r) : NULL;
+
+    if (rq && rq->route.kind == REG_ROUTE_UPLOAD) {
+        s = &rq->route.reference;
     }
 
     return s ? ngx_http_registry_value(v, s->data, s->len)

@@ -174,11 +174,19 @@ ok($c->request('GET', $other)->{content} eq $bytes, 'it is there');
 
 my $none = 'sha256:' . sha256_hex('none');
 for ("mount=$none&from=team/app", "mount=$digest&from=nobody",
-     "mount=$digest", "mount=$digest&from=BAD", 'mount=bad&from=team/app')
+     "mount=$digest", "mount=$digest&from=", 'mount=&from=team/app')
 {
     $r = $c->request('POST', "/v2/third/blobs/uploads/?$_");
     is($r->{status}, 202, "an upload instead: $_");
     like($r->{headers}{location}, qr{/v2/third/blobs/uploads/}, 'its Location');
+}
+
+for (["mount=$digest&from=BAD", 'NAME_INVALID'],
+     ["mount=$digest&from=team/app%0d%0a", 'DIGEST_INVALID'],
+     ['mount=bad&from=team/app', 'DIGEST_INVALID'])
+{
+    refused($c->request('POST', "/v2/third/blobs/uploads/?$_->[0]"), 400,
+        $_->[1], "refused: $_->[0]");
 }
 
 

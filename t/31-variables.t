@@ -22,6 +22,8 @@ my $blob = 'sha256:' . sha256_hex($layer);
 my @names = qw(operation action repository reference mount_from digest
     upload error storage_calls cache);
 my $log = $t->dir . '/variables.log';
+my ($ruled, $asked) = map { RegistryTest::free_port() } 1 .. 2;
+my $questions = $t->dir . '/questions.log';
 
 
 # What the log says of one request: {operation => ..., status => ...}
@@ -75,7 +77,31 @@ $t->start(
         . ' odd/app maybe; }'
         . 'map "$registry_action $registry_repository $registry_mount_from"'
         . ' $denied { default 0; "~^push secret/" 1; "~ secret/app$" 1;'
-        . ' "~^pull hidden/" 1; }',
+        . ' "~^pull hidden/" 1; }'
+
+        # rules by somebody who is asked, and by what a rewrite leaves
+        . "log_format questions '\$http_x_scope|\$http_x_mount';"
+        . "server { listen 127.0.0.1:$asked; access_log $questions questions;"
+        . ' location / { if ($http_x_scope !~ "^mine:push$") { return 401; }'
+        . ' return 204; } }'
+        . "server { listen 127.0.0.1:$ruled;"
+        . ' set $before "$registry_repository $registry_tags'
+        . ' $registry_operation $registry_mount_from $registry_reference";'
+        . ' rewrite ^/v2/alias/(.*)$ /v2/secret/$1;'
+        . ' rewrite ^/v2/redirected/(.*)$ /v2/$1/?x=$1;'
+        . " location = /_ask { internal; proxy_pass http://127.0.0.1:$asked;"
+        . ' proxy_pass_request_body off; proxy_set_header Content-Length "";'
+        . ' proxy_set_header X-Scope "$registry_repository:$registry_action";'
+        . ' proxy_set_header X-Mount $registry_mount_from; }'
+        . $t->location('/v2/', 'if ($registry_repository ~ "^secret/")'
+            . ' { return 403; }'
+            . ' add_header X-Before $before always;'
+            . ' add_header X-Tags $registry_tags always;'
+            . ' add_header X-From $registry_mount_from always;'
+            . ' add_header X-Operation $registry_operation always;')
+        . $t->location('/v2/mine', 'auth_request /_ask;')
+        . $t->location('/v2/theirs', 'auth_request /_ask;')
+        . '}',
     delete => '$can_delete',
     directives => "access_log $log variables; registry_read_only \$closed;"
         . 'if ($denied) { return 403; }');
@@ -160,5 +186,67 @@ like(read_file($t->error_log),
     'a strange value is told');
 is_line(['DELETE', '/v2/free/app/manifests/v1'], status => 202,
     action => 'delete');
+
+
+# What a rule stands on has no byte that the API does not have: a query that
+# is malformed leaves the variables empty, and is refused before anybody is
+# asked.
+
+my $r = RegistryTest::Client->new(port => $ruled);
+my $zeros = 'sha256:' . '0' x 64;
+
+for my $line ('%0d%0aX-Scope:%20mine:push', '%0aX-Scope:%20mine:push', '%00',
+    '%7f', 'A', '%20', '..%2fsecret%2fapp', '"', '%c3%a4')
+{
+    for (['POST', "/v2/theirs/blobs/uploads/?mount=$zeros&from=a$line"],
+         ['POST', "/v2/theirs/blobs/uploads/?from=a$line"],
+         ['POST', "/v2/theirs/blobs/uploads/?mount=$zeros$line&from=mine"],
+         ['POST', "/v2/theirs/blobs/uploads/?digest=$zeros$line"],
+         ['PUT', "/v2/theirs/manifests/$zeros?tag=v1&tag=-$line"])
+    {
+        my ($method, $path) = @$_;
+        my $got = $r->request($method, $path, { content => '' });
+        is($got->{status}, 400, "$method $path");
+        like($r->error_code($got), qr/^(DIGEST|NAME|TAG)_INVALID$/,
+            'its error');
+    }
+
+    for ("/v2/app/blobs/uploads/?from=a$line",
+         "/v2/app/blobs/uploads/?mount=$zeros$line",
+         "/v2/app/manifests/$zeros?tag=-$line")
+    {
+        my $got = $r->request(/manifests/ ? 'PUT' : 'POST', $_,
+            { content => '' });
+        is(join('', map { $got->{headers}{$_} // '' } qw(x-tags x-from
+            x-operation x-scope)), '', "nothing in a header: $_");
+    }
+}
+
+for my $page ('n=1%0a', 'last=a%0d%0ab', 'last=%7f') {
+    my $got = $r->request('GET', "/v2/app/tags/list?$page");
+    is("$got->{status} " . $r->error_code($got),
+        '400 PAGINATION_NUMBER_INVALID', "tags by $page");
+}
+
+is($r->request('POST', '/v2/theirs/blobs/uploads/', { content => '' })
+    ->{status}, 401, 'who asks for what is another\'s');
+is($r->request('POST', '/v2/mine/blobs/uploads/', { content => '' })
+    ->{status}, 202, 'and for his own');
+is(read_file($questions), "theirs:push|-\nmine:push|-\n",
+    'nobody was asked about the malformed ones');
+
+is($r->request('GET', '/v2/redirected/app%0d%0aX-Scope:%20a/tags/list')
+    ->{headers}{'x-scope'}, undef, 'nor do rewritten arguments make a header');
+
+
+# As $uri they are read each time: the rule is about what is served.
+
+is($r->request('GET', '/v2/secret/app/tags/list')->{status}, 403,
+    'a rule by the repository');
+is($r->request('GET', '/v2/alias/app/tags/list')->{status}, 403,
+    'the same by another path');
+my $got = $r->request('PUT', '/v2/b/manifests/v2', { content => '' });
+is_deeply([@{ $got->{headers} }{qw(x-before x-operation x-tags)}],
+    ['b v2 manifest_put  v2', 'manifest_put', 'v2'], 'before and after it');
 
 $t->finish;

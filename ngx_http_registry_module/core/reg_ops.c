@@ -1,9 +1,13 @@
 #include "reg_ops.h"
+#include "reg_params.h"
 
 
 void
 reg_flow_start(reg_flow_t *f)
 {
+    reg_str_t    detail;
+    reg_error_t  e;
+
     if (f->route.moved) {
         f->step = reg_moved;
         return;
@@ -12,6 +16,23 @@ reg_flow_start(reg_flow_t *f)
     if (f->read_only && f->method != REG_GET && f->method != REG_HEAD) {
         reg_refuse(f, REG_E_UNSUPPORTED,
                    "the registry is read-only (registry_read_only)");
+        f->step = reg_refused;
+        return;
+    }
+
+    switch (reg_params_check(f->arena, &f->route, f->method, &f->args, &e,
+                             &detail))
+    {
+    case REG_OK:
+        break;
+
+    case REG_NOMEM:
+        reg_nomem(f);
+        f->step = reg_refused;
+        return;
+
+    default:
+        reg_refuse_str(f, e, detail);
         f->step = reg_refused;
         return;
     }

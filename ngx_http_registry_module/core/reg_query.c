@@ -159,7 +159,7 @@ take(reg_arena_t *arena, const unsigned char *p, const unsigned char *end,
     while (p < end) {
         c = decode(&p, end);
 
-        if (c <= 0) {
+        if (c < ' ' || c == 0x7f) {
             return REG_BAD;
         }
 

@@ -12,7 +12,8 @@
 
 /*
  * The decoded value of "name".  REG_OK with value->data == NULL: it is not
- * there.  REG_BAD: it is there twice, or a %XX is malformed or is %00.
+ * there.  REG_BAD: it is there twice, a %XX is malformed, or there is a control
+ * character: none comes out of here, so that a value may stand in a header.
  */
 reg_rc_t reg_query_get(reg_arena_t *arena, const reg_str_t *args,
     const char *name, reg_str_t *value);

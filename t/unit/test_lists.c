@@ -402,10 +402,10 @@ all_pages_are_right(void)
 
     static const char *const  more[] = {
         "", "-", ".", "/", "0", "_", "a", "/0", "//", "/_layers", "/_", "~",
-        "\x7f", "\xff", " ", "-/"
+        "!", "\xff", " ", "-/"
     };
     static const char *const  odd[] = {
-        "", "/", "-", ".", "~", "A", "\n", "\xc3\xa9", "zzz", "0"
+        "", "/", "-", ".", "~", "A", "!", "\xc3\xa9", "zzz", "0"
     };
 
     for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {

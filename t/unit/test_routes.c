@@ -1,7 +1,8 @@
-/* paths to operations */
+/* paths to operations, and what their queries may say */
 
 #include "tap.h"
 
+#include "reg_params.h"
 #include "reg_route.h"
 
 
@@ -127,11 +128,113 @@ test_allow(void)
 }
 
 
+/* the values that a rule may stand on */
+
+static const struct {
+    reg_method_t       method;
+    const char        *path;
+    const char        *args;
+    reg_error_t        error;           /* REG_E_LAST: none */
+    const char        *detail;          /* NULL: any */
+} queries[] = {
+    { REG_POST, "/v2/a/blobs/uploads/", "", REG_E_LAST, NULL },
+    { REG_POST, "/v2/a/blobs/uploads/", "mount=sha256:" D64 "&from=b%2Fc",
+      REG_E_LAST, NULL },
+    { REG_POST, "/v2/a/blobs/uploads/", "mount=&from=&digest=", REG_E_LAST,
+      NULL },
+    { REG_POST, "/v2/a/blobs/uploads/", "other=%0d%0a", REG_E_LAST, NULL },
+    { REG_POST, "/v2/a/blobs/uploads/", "from=B", REG_E_NAME_INVALID, "B" },
+    { REG_POST, "/v2/a/blobs/uploads/", "from=a,b", REG_E_NAME_INVALID,
+      "a,b" },
+    { REG_POST, "/v2/a/blobs/uploads/", "from=a%0d%0aX:%20y",
+      REG_E_DIGEST_INVALID, NULL },
+    { REG_POST, "/v2/a/blobs/uploads/", "fro%6d=a%7f", REG_E_DIGEST_INVALID,
+      NULL },
+    { REG_POST, "/v2/a/blobs/uploads/", "from=a&from=a",
+      REG_E_DIGEST_INVALID, NULL },
+    { REG_POST, "/v2/a/blobs/uploads/", "mount=x", REG_E_DIGEST_INVALID,
+      "x" },
+    { REG_POST, "/v2/a/blobs/uploads/", "digest=x", REG_E_DIGEST_INVALID,
+      "x" },
+    { REG_POST, "/v2/a/blobs/uploads/", "digest-algorithm=md5",
+      REG_E_DIGEST_INVALID, "md5" },
+    { REG_PUT, "/v2/a/blobs/uploads/" UUID, "digest=sha256:" D64 "0",
+      REG_E_DIGEST_INVALID, NULL },
+    { REG_PATCH, "/v2/a/blobs/uploads/" UUID, "digest=x", REG_E_LAST, NULL },
+    { REG_PUT, "/v2/a/manifests/sha256:" D64, "tag=v1&tag=v2", REG_E_LAST,
+      NULL },
+    { REG_PUT, "/v2/a/manifests/sha256:" D64, "tag=v1&tag=-v2",
+      REG_E_TAG_INVALID, "-v2" },
+    { REG_PUT, "/v2/a/manifests/sha256:" D64, "tag=v1&tag=",
+      REG_E_TAG_INVALID, "" },
+    { REG_PUT, "/v2/a/manifests/sha256:" D64, "tag=v%0a",
+      REG_E_TAG_INVALID, NULL },
+    { REG_GET, "/v2/a/manifests/sha256:" D64, "tag=%0a", REG_E_LAST, NULL },
+    { REG_GET, "/v2/a/tags/list", "n=x&last=%c3%a4", REG_E_LAST, NULL },
+    { REG_HEAD, "/v2/a/tags/list", "n=%0a", REG_E_PAGINATION_NUMBER_INVALID,
+      NULL },
+    { REG_GET, "/v2/_catalog", "last=%1b", REG_E_PAGINATION_NUMBER_INVALID,
+      NULL },
+    { REG_GET, "/v2/_catalog", "last=%zz", REG_E_PAGINATION_NUMBER_INVALID,
+      NULL },
+    { REG_GET, "/v2/a/referrers/sha256:" D64, "last=x", REG_E_DIGEST_INVALID,
+      "x" },
+    { REG_GET, "/v2/a/referrers/sha256:" D64, "artifactType=%0a",
+      REG_E_PAGINATION_NUMBER_INVALID, NULL },
+    { REG_GET, "/v2/a/referrers/sha256:" D64, "artifactType=a/b+c",
+      REG_E_LAST, NULL }
+};
+
+
+static void
+test_queries(void)
+{
+    size_t       i;
+    reg_rc_t     rc;
+    reg_str_t    uri, args, detail;
+    reg_route_t  route;
+    reg_error_t  e;
+    tap_arena_t  arena, none;
+
+    tap_arena_init(&arena, SIZE_MAX);
+    tap_arena_init(&none, 0);
+
+    for (i = 0; i < ROWS(queries); i++) {
+        uri = tap_str(&arena, queries[i].path, strlen(queries[i].path));
+        args = tap_str(&arena, queries[i].args, strlen(queries[i].args));
+
+        ok(reg_route_parse(&uri, &route, &e, &detail) == REG_OK,
+           queries[i].path, i);
+
+        rc = reg_params_check(&arena.arena, &route, queries[i].method, &args,
+                              &e, &detail);
+
+        ok(queries[i].error == REG_E_LAST
+           ? rc == REG_OK : (rc == REG_BAD && e == queries[i].error),
+           queries[i].args, i);
+        ok(queries[i].detail == NULL || tap_is(&detail, queries[i].detail),
+           "its detail", i);
+    }
+
+    uri = tap_str(&arena, queries[1].path, strlen(queries[1].path));
+    args = tap_str(&arena, queries[1].args, strlen(queries[1].args));
+
+    (void) reg_route_parse(&uri, &route, &e, &detail);
+
+    ok(reg_params_check(&none.arena, &route, REG_POST, &args, &e, &detail)
+       == REG_NOMEM, "without memory", 0);
+
+    tap_arena_free(&arena);
+    tap_arena_free(&none);
+}
+
+
 int
 main(void)
 {
     test_paths();
     test_allow();
+    test_queries();
 
     return tap_end();
 }
