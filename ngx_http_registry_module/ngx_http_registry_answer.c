@@ -220,11 +220,11 @@ ngx_http_registry_cause(ngx_http_request_t *r)
                              (u_char *) "/blobs/", 7 - 1)
             != NULL)
         {
-            return 431;
+            return NGX_HTTP_REGISTRY_HEADER_TOO_LARGE;
         }
 
-        r->err_status = 431;
-        r->headers_out.status = 431;
+        r->err_status = NGX_HTTP_REGISTRY_HEADER_TOO_LARGE;
+        r->headers_out.status = NGX_HTTP_REGISTRY_HEADER_TOO_LARGE;
         ngx_str_set(&r->headers_out.status_line,
                     "431 Request Header Fields Too Large");
     }

@@ -9,6 +9,10 @@
 #include "core/reg_ops.h"
 
 
+/* of one header that comes in several lines, bytes */
+#define NGX_HTTP_REGISTRY_LINES_MAX  (32 * 1024)
+
+
 static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_drive(ngx_http_request_t *r);
@@ -33,6 +37,7 @@ ngx_http_registry_alloc(void *ctx, size_t size)
 ngx_int_t
 ngx_http_registry_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                 rc;
     ngx_pool_cleanup_t       *cln;
     ngx_http_registry_ctx_t  *ctx;
 
@@ -55,8 +60,10 @@ ngx_http_registry_handler(ngx_http_request_t *r)
 
     ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
 
-    if (ngx_http_registry_begin(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    rc = ngx_http_registry_begin(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
     }
 
     ctx->counted = 1;
@@ -96,61 +103,125 @@ ngx_http_registry_method(ngx_http_request_t *r)
 }
 
 
-/* several lines of one name are one list: RFC 9110, 5.3 */
+/* the next line of a name; *part and *i are where to go on */
 
-static void
-ngx_http_registry_add_line(ngx_http_request_t *r, reg_str_t *value,
-    ngx_str_t *line)
+static ngx_str_t *
+ngx_http_registry_next_line(ngx_list_part_t **part, ngx_uint_t *i,
+    ngx_str_t *name)
 {
-    u_char  *p;
+    ngx_table_elt_t  *h, *line;
 
-    if (value->len == 0) {
-        value->len = line->len;
-        value->data = line->data;
-        return;
+    for ( /* void */ ; *part; *part = (*part)->next, *i = 0) {
+
+        h = (*part)->elts;
+
+        while (*i < (*part)->nelts) {
+            line = &h[(*i)++];
+
+            if (line->key.len == name->len
+                && ngx_strncasecmp(line->key.data, name->data, name->len)
+                   == 0)
+            {
+                return &line->value;
+            }
+        }
     }
 
-    p = ngx_pnalloc(r->pool, value->len + 2 + line->len);
-    if (p == NULL) {
-        return;
-    }
-
-    value->len = ngx_sprintf(p, "%*s, %V", value->len, value->data, line) - p;
-    value->data = p;
+    return NULL;
 }
 
 
-static void
-ngx_http_registry_copy_header(ngx_http_request_t *r, const char *name,
+/*
+ * Several lines of one name are one list: RFC 9110, 5.3.  They are counted
+ * first, so that they are copied once, however many they are.
+ */
+
+static ngx_int_t
+ngx_http_registry_copy_header(ngx_http_request_t *r, ngx_str_t *name,
     reg_str_t *value)
 {
     size_t            len;
-    ngx_uint_t        i;
+    u_char           *p;
+    ngx_str_t        *line;
+    ngx_uint_t        i, n;
     ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
 
-    len = ngx_strlen(name);
     part = &r->headers_in.headers.part;
-    h = part->elts;
+    len = 0;
+    i = 0;
 
-    for (i = 0; /* void */ ; i++) {
+    for (n = 0;
+         (line = ngx_http_registry_next_line(&part, &i, name)) != NULL;
+         n++)
+    {
+        len += line->len + 2;
+        value->len = line->len;
+        value->data = line->data;
+    }
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return;
-            }
+    if (n < 2) {
+        return NGX_OK;
+    }
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
+    if (len > NGX_HTTP_REGISTRY_LINES_MAX) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "registry: %ui lines of \"%V\" have %uz bytes, %d are"
+                      " allowed", n, name, len, NGX_HTTP_REGISTRY_LINES_MAX);
 
-        if (h[i].key.len == len
-            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
-        {
-            ngx_http_registry_add_line(r, value, &h[i].value);
+        return NGX_HTTP_REGISTRY_HEADER_TOO_LARGE;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = p;
+    part = &r->headers_in.headers.part;
+    i = 0;
+
+    while ((line = ngx_http_registry_next_line(&part, &i, name)) != NULL) {
+        p = ngx_cpymem(p, line->data, line->len);
+        *p++ = ',';
+        *p++ = ' ';
+    }
+
+    value->len = p - value->data - 2;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_copy_headers(ngx_http_request_t *r, reg_flow_t *f)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  i;
+
+    static const struct {
+        ngx_str_t   name;
+        size_t      offset;
+    } headers[] = {
+        { ngx_string("Content-Type"), offsetof(reg_flow_t, content_type) },
+        { ngx_string("Content-Range"), offsetof(reg_flow_t, content_range) },
+        { ngx_string("Range"), offsetof(reg_flow_t, range) },
+        { ngx_string("Accept"), offsetof(reg_flow_t, accept) },
+        { ngx_string("If-Match"), offsetof(reg_flow_t, if_match) },
+        { ngx_string("If-None-Match"), offsetof(reg_flow_t, if_none_match) },
+        { ngx_string("If-Range"), offsetof(reg_flow_t, if_range) }
+    };
+
+    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+
+        rc = ngx_http_registry_copy_header(r, (ngx_str_t *) &headers[i].name,
+                             (reg_str_t *) ((char *) f + headers[i].offset));
+
+        if (rc != NGX_OK) {
+            return rc;
         }
     }
+
+    return NGX_OK;
 }
 
 
@@ -258,9 +329,12 @@ ngx_http_registry_configure(ngx_http_request_t *r, reg_flow_t *f,
 }
 
 
+/* NGX_OK; NGX_ERROR, or the HTTP status of what is refused before a flow */
+
 static ngx_int_t
 ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 {
+    ngx_int_t                      rc;
     reg_str_t                      detail;
     reg_flow_t                    *f;
     reg_error_t                    e;
@@ -280,13 +354,11 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     f->args.len = r->args.len;
     f->args.data = r->args.data;
 
-    ngx_http_registry_copy_header(r, "Content-Type", &f->content_type);
-    ngx_http_registry_copy_header(r, "Content-Range", &f->content_range);
-    ngx_http_registry_copy_header(r, "Range", &f->range);
-    ngx_http_registry_copy_header(r, "Accept", &f->accept);
-    ngx_http_registry_copy_header(r, "If-Match", &f->if_match);
-    ngx_http_registry_copy_header(r, "If-None-Match", &f->if_none_match);
-    ngx_http_registry_copy_header(r, "If-Range", &f->if_range);
+    rc = ngx_http_registry_copy_headers(r, f);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     f->body_length = r->headers_in.chunked ? -1
                      : ngx_max(r->headers_in.content_length_n, 0);

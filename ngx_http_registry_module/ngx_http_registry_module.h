@@ -35,6 +35,9 @@
 #define NGX_HTTP_REGISTRY_JSON        2
 #define NGX_HTTP_REGISTRY_HEALTH      3
 
+/* a status that nginx has no name for */
+#define NGX_HTTP_REGISTRY_HEADER_TOO_LARGE  431
+
 /* of a container, and of a prefix in it */
 #define NGX_HTTP_REGISTRY_NAME_MAX    255
 

@@ -336,7 +336,8 @@ my %provoke = (
     'header over large_client_header_buffers, of a request for a blob' =>
         [qr/large_client_header_buffers/,
         ['GET', "/v2/app/blobs/$blobs[1]", { 'X-Long' => 'a' x 40000 }]],
-    'header over large_client_header_buffers' =>
+    'header over large_client_header_buffers, or in several lines of more than'
+        . ' 32k together' =>
         [qr/large_client_header_buffers/,
         ['GET', '/v2/', { 'X-Long' => 'a' x 40000 }]],
     'fault of this server, such as too little memory' => [qr/error log/,

@@ -118,7 +118,10 @@ say_moved(reg_flow_t *f)
         path.len--;
     }
 
-    reg_buf_init(&b, f->arena, 256);
+    /* at once, since a path may be as long as a request line */
+
+    reg_buf_init(&b, f->arena,
+                 f->external_url.len + 3 * path.len + f->args.len + 2);
     reg_buf_add_str(&b, &f->external_url);
     reg_buf_escape(&b, &path, 1);
 

@@ -109,26 +109,24 @@ too_large(reg_flow_t *f)
 static reg_todo_t
 read_tags(reg_flow_t *f, push_t *push)
 {
-    size_t     i, k, n, max;
+    size_t     i, k, n;
     reg_rc_t   rc;
     reg_str_t  *tags;
 
-    for (max = 1, i = 0; i < f->args.len; i++) {
-        max += (f->args.data[i] == '&');
-    }
-
-    tags = reg_alloc(f->arena, max * sizeof(reg_str_t));
+    tags = reg_alloc(f->arena, (TAGS_MAX + 1) * sizeof(reg_str_t));
     if (tags == NULL) {
         return reg_nomem(f);
     }
 
-    rc = reg_query_all(f->arena, &f->args, "tag", tags, max, &n);
+    /* one more than are taken tells that there are too many */
+
+    rc = reg_query_all(f->arena, &f->args, "tag", tags, TAGS_MAX + 1, &n);
 
     if (rc == REG_NOMEM) {
         return reg_nomem(f);
     }
 
-    if (rc != REG_OK) {
+    if (rc != REG_OK && n <= TAGS_MAX) {
         return reg_refuse(f, REG_E_TAG_INVALID,
                           "a tag parameter is malformed");
     }
