@@ -1,18 +1,13 @@
 /*
  * A signed Location that authorises the requests of its upload: beside
  * "satisfy any" it stands for the password of the request that began the
- * upload.  It is then a credential, and hidden from the logs.
+ * upload.
  */
 
 #include "ngx_http_registry_module.h"
 
 
-#define ngx_http_registry_hidden  "_state=*"
-
-
 static ngx_int_t ngx_http_registry_access_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_hide_early(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_hide_late(ngx_http_request_t *r);
 
 
 char *
@@ -139,100 +134,9 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
 }
 
 
-/* "s" becomes a copy without the value of its _state */
-
-static ngx_int_t
-ngx_http_registry_hide(ngx_http_request_t *r, ngx_str_t *s)
-{
-    size_t   n;
-    u_char  *p, *last, *copy;
-
-    n = sizeof("_state=") - 1;
-    p = s->data;
-    last = p + s->len;
-
-    if (s->len < n || ngx_strnstr(p, "_state=", s->len) == NULL) {
-        return NGX_OK;
-    }
-
-    copy = ngx_pnalloc(r->pool, s->len);
-    if (copy == NULL) {
-        return NGX_ERROR;
-    }
-
-    s->data = copy;
-
-    while (p < last) {
-
-        if ((size_t) (last - p) <= n
-            || ngx_strncmp(p, "_state=", n) != 0
-            || p[n] == '&' || p[n] == ' ')
-        {
-            *copy++ = *p++;
-            continue;
-        }
-
-        copy = ngx_cpymem(copy, ngx_http_registry_hidden,
-                          sizeof(ngx_http_registry_hidden) - 1);
-
-        for (p += n; p < last && *p != '&' && *p != ' '; p++) { /* void */ }
-    }
-
-    s->len = copy - s->data;
-
-    return NGX_OK;
-}
-
-
-/* the request line stands in each message of the error log */
-
-static ngx_int_t
-ngx_http_registry_hide_early(ngx_http_request_t *r)
-{
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    if (rlcf->account == NULL || r->args.len == 0) {
-        return NGX_DECLINED;
-    }
-
-    return ngx_http_registry_hide(r, &r->request_line) == NGX_OK
-           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
-}
-
-
-/*
- * $request_uri and $args have a meaning until the request is at its end,
- * wherever it was redirected to.
- */
-
-static ngx_int_t
-ngx_http_registry_hide_late(ngx_http_request_t *r)
-{
-    if (r->request_line.data == NULL
-        || ngx_strnstr(r->request_line.data, ngx_http_registry_hidden,
-                       r->request_line.len)
-           == NULL)
-    {
-        return NGX_OK;
-    }
-
-    if (ngx_http_registry_hide(r, &r->unparsed_uri) != NGX_OK
-        || ngx_http_registry_hide(r, &r->args) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
 ngx_int_t
 ngx_http_registry_access_init(ngx_conf_t *cf)
 {
-    ngx_uint_t                  i;
-    ngx_array_t                *log;
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
 
@@ -244,29 +148,6 @@ ngx_http_registry_access_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_registry_access_handler;
-
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_registry_hide_early;
-
-    /* before whoever writes a log: these handlers run in order */
-
-    log = &cmcf->phases[NGX_HTTP_LOG_PHASE].handlers;
-
-    if (ngx_array_push(log) == NULL) {
-        return NGX_ERROR;
-    }
-
-    h = log->elts;
-
-    for (i = log->nelts - 1; i > 0; i--) {
-        h[i] = h[i - 1];
-    }
-
-    h[0] = ngx_http_registry_hide_late;
 
     return NGX_OK;
 }

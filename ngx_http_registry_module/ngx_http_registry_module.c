@@ -712,12 +712,13 @@ ngx_http_registry_init(ngx_conf_t *cf)
     *log = ngx_http_registry_log_handler;
 
     if (ngx_http_registry_filters_init(cf) != NGX_OK
-        || ngx_http_registry_variables_init(cf) != NGX_OK)
+        || ngx_http_registry_variables_init(cf) != NGX_OK
+        || ngx_http_registry_access_init(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_registry_access_init(cf);
+    return ngx_http_registry_hide_init(cf);
 }
 
 

@@ -450,7 +450,7 @@ ngx_int_t ngx_http_registry_key_secrets(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_str_t *storage_key);
 
 /*
- * access.c: a signed Location that authorises, and is hidden from the logs.
+ * access.c: a signed Location that authorises.
  * by_state() tells whether it is looked at here; foreign() logs who signed.
  */
 ngx_int_t ngx_http_registry_access_init(ngx_conf_t *cf);
@@ -459,6 +459,9 @@ char *ngx_http_registry_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_uint_t ngx_http_registry_access_by_state(ngx_http_request_t *r);
 void ngx_http_registry_access_foreign(ngx_http_request_t *r,
     const unsigned char *key_id);
+
+/* hide.c: after whoever else adds a handler of the log */
+ngx_int_t ngx_http_registry_hide_init(ngx_conf_t *cf);
 
 /*
  * slice_file.c: the name of a slice in nginx's cache; remove() takes away all
