@@ -128,6 +128,14 @@ ngx_http_registry_token(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
+    /* what has waited in vain goes on as what need not wait to know */
+
+    if (ctx->tokenless) {
+        ctx->tokenless = 0;
+        ngx_str_set(&ctx->last_error, "no token to be had");
+        return NGX_ERROR;
+    }
+
     /* a write that has begun is not given up */
 
     if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
@@ -162,20 +170,9 @@ ngx_http_registry_token_ready(void *data, ngx_int_t rc)
     c = r->connection;
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    if (rc == NGX_OK) {
-        ngx_http_registry_next(r, NGX_HTTP_REGISTRY_AGAIN);
+    ctx->tokenless = (rc != NGX_OK);
 
-    } else {
-        ngx_str_set(&ctx->last_error, "no token to be had");
-
-        if (ctx->flow->todo == REG_PASS) {
-            ctx->status = NGX_HTTP_SERVICE_UNAVAILABLE;
-            ngx_http_registry_next(r, NGX_HTTP_REGISTRY_FAIL);
-
-        } else {
-            ngx_http_registry_next(r, NGX_HTTP_REGISTRY_JUDGE);
-        }
-    }
+    ngx_http_registry_next(r, NGX_HTTP_REGISTRY_AGAIN);
 
     r->write_event_handler(r);
 

@@ -240,6 +240,7 @@ struct ngx_http_registry_ctx_s {
     unsigned                       stale:1;
     unsigned                       counted:1;   /* as running */
 
+    unsigned                       tokenless:1; /* there is none to be had */
     unsigned                       renewed:1;   /* the token, once */
     unsigned                       body_begun:1;
     unsigned                       feeding:1;
