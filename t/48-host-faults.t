@@ -27,7 +27,7 @@ my $MIB = 1 << 20;
 my $crit = qr/failed\ \((?:28:\ No\ space|30:\ Read-only|24:\ Too\ many)
     |has\ written\ only/x;
 
-my $t = RegistryTest->new;
+my $t = RegistryTest->new(storage => 'ceph');
 my $c;
 
 my $blob = join '', map { sha256_hex($_) } 1 .. 80_000;         # 5 MB
@@ -296,7 +296,7 @@ sub tokens {
 # ---- the storage hangs: its disks do not answer, and do all of it later
 
 sub storage_hangs {
-    my $pid = osd() or return pass 'the storage is not ours';
+    my $pid = osd();
 
     $t->start(auth => 0, directives => 'registry_read_timeout 2s;'
         . 'registry_send_timeout 2s; registry_cache off;');
@@ -381,14 +381,8 @@ sub slow_clients {
 
 
 sub osd {
-    my $text = eval { read_file(($ENV{CEPH_CONF} // '')
-        =~ s{[^/]+$}{osd.pid}r) };
-
-    return $text ? 0 + $text : 0;
+    return 0 + read_file($ENV{CEPH_CONF} =~ s{[^/]+$}{osd.pid}r);
 }
-
-
-END { kill 'CONT', osd() if osd() }
 
 
 # ---- what clients do

@@ -47,7 +47,10 @@ my @tests;
 
 # RegistryTest->new(under_test => 'module' or 'docker-registry',
 #     container => NAME), both only if they differ from the test's own;
-#     prefix => NAME for all objects
+#     prefix => NAME for all objects,
+#     storage => 'ceph' or 'swift', one of its own, for what stops, fills or
+#     breaks it, or is not to be had of the shared one; what t/bin/ceph-start or
+#     swift-start takes by the environment is taken from it)
 
 sub new {
     my ($class, %o) = @_;
@@ -83,7 +86,7 @@ sub new {
            |DOCKER_\w+|CONTAINERS?_\w+|STORAGE_\w+|BUILDAH_\w+)$/xi
     } keys %ENV};
 
-    $self->_ceph;
+    $self->_storage($o{storage});
     $self->_certificates;
     $self->{store} = RegistryTest::Store->new(
         container => $self->{container}, run => sub { $self->run(@_) });
@@ -260,7 +263,8 @@ sub command {
 
     my $process = RegistryTest::Process->start(
         name => $command[0], stdin => $in, out => $out, log => $err,
-        env => $o->{env}, command => ['timeout', '-k', '5', '300', @command]);
+        env => $o->{env}, command => ['timeout', '-k', '5', $o->{timeout} // 300,
+            @command]);
 
     my $status = $process->wait;
     my %r = (status => $status, out => read_file($out),
@@ -472,15 +476,20 @@ sub answers {
 }
 
 
-sub _ceph {
-    my ($self) = @_;
+sub _storage {
+    my ($self, $own) = @_;
+
+    delete @ENV{grep { /^RGW_|^CEPH_CONF$/ } keys %ENV} if $own;
 
     if (!$ENV{RGW_AUTH_URL}) {
-        my $out = $self->run("$top/t/bin/ceph-start", "$self->{dir}/ceph");
-        $self->{ceph} = 1;
+        my $kind = $self->{own} = $own // 'ceph';
+
+        # a root for Swift may have to be made first
+        $self->run({ timeout => 1200 }, "$top/t/bin/$kind-start",
+            "$self->{dir}/$kind");
 
         my $env = $self->run('bash', '-c',
-            ". '$self->{dir}/ceph/env' && env -0");
+            ". '$self->{dir}/$kind/env' && env -0");
         /^((?:RGW|CEPH)_\w+)=(.*)/s and $ENV{$1} = $2
             for split /\0/, $env;
     }
@@ -704,8 +713,8 @@ sub _clean {
         map { (split ' ')[1] } split /\n/, read_file('/proc/self/mounts');
     system 'umount', '-l', $_ for reverse @mounts;
 
-    if ($self->{ceph}) {
-        system "'$top/t/bin/ceph-stop' --purge '$dir/ceph' >/dev/null";
+    if (my $kind = $self->{own}) {
+        system "'$top/t/bin/$kind-stop' --purge '$dir/$kind' >/dev/null";
     } elsif ($self->{store}) {
         eval { $self->{store}->remove; 1 } or warn $@;
     }
