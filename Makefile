@@ -55,7 +55,7 @@ install: build  ## to where the packaged nginx looks for modules
 	    $(DESTDIR)$(PREFIX)/share/ngx_http_registry_module/status.html
 
 deb:         ## the Debian package, in build/deb
-	t/bin/packages build test
+	t/bin/packages build deb
 	t/bin/deb
 
 run:         ## a whole registry on this machine, Ceph included

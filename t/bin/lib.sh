@@ -90,21 +90,21 @@ is_ours()
         && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2"
 }
 
-# stop_pid PIDFILE WORD [SIGNAL]: ends the process and waits for it; an id that
-# is not ours is only forgotten.
+# stop_pid PIDFILE WORD [SIGNAL [SECONDS]]: ends the process and waits for it,
+# 10 seconds; an id that is not ours is only forgotten.
 stop_pid()
 {
-    local i pid
+    local i pid seconds=${4:-10}
 
     if is_ours "$1" "$2"; then
         read -r pid <"$1"
         kill "-${3:-TERM}" "$pid" 2>/dev/null || true
-        for ((i = 0; i < 200; i++)); do
+        for ((i = 0; i < seconds * 20; i++)); do
             is_ours "$1" "$2" || break
             sleep 0.05
         done
         if is_ours "$1" "$2"; then
-            say "process $pid did not stop within 10 s, killed it"
+            say "process $pid did not stop within $seconds s, killed it"
             kill -KILL "$pid" 2>/dev/null || true
             sleep 0.2
         fi
@@ -137,6 +137,28 @@ os_codename()
 {
     # shellcheck source=/dev/null
     (. /etc/os-release && echo "${VERSION_CODENAME-}")
+}
+
+# Prints the suite by which this machine's apt knows its release.  What is not
+# released has a codename that says which release it will be, and sources that
+# say sid.
+os_suite()
+{
+    local suite names=()
+
+    # shellcheck source=/dev/null
+    [ -n "$(. /etc/os-release && echo "${VERSION_ID-}")" ] \
+        || names=(sid unstable testing)
+
+    for suite in "$(os_codename)" ${names[@]+"${names[@]}"}; do
+        if [ -n "$(debian_mirrors "$suite")" ]; then
+            echo "$suite"
+            return
+        fi
+    done
+
+    die "found no mirror of Debian $(os_codename) main in the apt sources; add\
+ one to /etc/apt/sources.list"
 }
 
 # debian_mirrors SUITE...: prints "URI SUITE" of each of these suites of Debian
