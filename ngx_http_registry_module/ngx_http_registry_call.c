@@ -10,6 +10,8 @@
 static void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_registry_call(ngx_http_request_t *r,
     reg_call_t *call);
+static void ngx_http_registry_call_arrived(ngx_http_request_t *r,
+    reg_call_t *again);
 static void ngx_http_registry_stale(ngx_http_request_t *r,
     reg_call_t *call);
 static void ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx,
@@ -186,7 +188,8 @@ ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
     ngx_int_t                    rc;
     ngx_http_registry_flight_t  *flight;
 
-    rc = ngx_http_registry_flight_join(r, call, &flight);
+    rc = ngx_http_registry_flight_join(r, call, ngx_http_registry_call_arrived,
+                                       &flight);
 
     if (rc != NGX_DECLINED) {
         return rc;
@@ -202,7 +205,8 @@ ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
         return NGX_OK;
     }
 
-    rc = ngx_http_registry_early(r, call, flight);
+    rc = ngx_http_registry_early(r, call, flight,
+                                 ngx_http_registry_call_arrived);
 
     return rc == NGX_DECLINED ? ngx_http_registry_subrequest(r, call, flight)
                               : rc;
@@ -249,7 +253,7 @@ ngx_http_registry_stale(ngx_http_request_t *r, reg_call_t *call)
 }
 
 
-void
+static void
 ngx_http_registry_call_arrived(ngx_http_request_t *r, reg_call_t *again)
 {
     ngx_int_t                 rc;
@@ -503,7 +507,8 @@ ngx_http_registry_pass(ngx_http_request_t *r)
     if (ctx->early) {
         ngx_http_registry_busy(ctx, 1);
 
-        rc = ngx_http_registry_early_pass(r, &ctx->flow->calls[0]);
+        rc = ngx_http_registry_early_pass(r, &ctx->flow->calls[0],
+                                          &ngx_http_registry_reply_pass);
 
         if (rc != NGX_DECLINED) {
             return rc == NGX_OK ? NGX_AGAIN : rc;

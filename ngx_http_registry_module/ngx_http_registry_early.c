@@ -21,6 +21,7 @@ struct ngx_http_registry_early_s {
     reg_call_t                *head;        /* whose reply is waited for */
     ngx_recv_pt                recv;        /* of the connection, while held */
     size_t                     held;        /* bytes in the buffer */
+    ngx_http_registry_arrived_pt  arrived;
     ngx_http_event_handler_pt  read;        /* of the request, by upstream */
     ngx_http_event_handler_pt  write;
     unsigned                   delivered:1;
@@ -58,7 +59,7 @@ static const ngx_http_registry_reply_t  ngx_http_registry_reply_early = {
 
 ngx_int_t
 ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
-    ngx_http_registry_flight_t *flight)
+    ngx_http_registry_flight_t *flight, ngx_http_registry_arrived_pt arrived)
 {
     ngx_http_event_handler_pt   write;
     ngx_http_registry_ctx_t    *ctx;
@@ -82,6 +83,7 @@ ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
     }
 
     early->head = call;
+    early->arrived = arrived;
 
     early->get.method = REG_GET;
     early->get.object = call->object;
@@ -282,7 +284,7 @@ ngx_http_registry_early_deliver(ngx_http_request_t *r,
         ngx_http_registry_flight_end(r, early->head, flight);
     }
 
-    ngx_http_registry_call_arrived(r, NULL);
+    early->arrived(r, NULL);
 }
 
 
@@ -330,7 +332,8 @@ ngx_http_registry_early_take(ngx_http_request_t *r, reg_call_t *call)
 /* NGX_OK: the reply goes on to the client, where the request ends */
 
 ngx_int_t
-ngx_http_registry_early_pass(ngx_http_request_t *r, reg_call_t *call)
+ngx_http_registry_early_pass(ngx_http_request_t *r, reg_call_t *call,
+    const ngx_http_registry_reply_t *reply)
 {
     ngx_connection_t           *c;
     ngx_http_upstream_t        *u;
@@ -348,7 +351,7 @@ ngx_http_registry_early_pass(ngx_http_request_t *r, reg_call_t *call)
     c = r->connection;
 
     early->resumed = 1;
-    early->rc.reply = &ngx_http_registry_reply_pass;
+    early->rc.reply = reply;
     early->rc.call = call;
 
     ngx_http_registry_reset_reply(r, &early->rc);

@@ -21,12 +21,13 @@
 
 
 typedef struct {
-    ngx_queue_t               queue;
-    ngx_event_t               event;
-    ngx_http_request_t       *request;
-    reg_call_t               *call;
-    unsigned                  queued:1;
-    unsigned                  again:1;      /* the caller has left */
+    ngx_queue_t                    queue;
+    ngx_event_t                    event;
+    ngx_http_request_t            *request;
+    reg_call_t                    *call;
+    ngx_http_registry_arrived_pt   arrived;
+    unsigned                       queued:1;
+    unsigned                       again:1;     /* the caller has left */
 } ngx_http_registry_waiter_t;
 
 
@@ -278,7 +279,7 @@ ngx_http_registry_flight_distant(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_registry_flight_wait(ngx_http_request_t *r, reg_call_t *call,
-    ngx_http_registry_flight_t *flight)
+    ngx_http_registry_arrived_pt arrived, ngx_http_registry_flight_t *flight)
 {
     ngx_pool_cleanup_t          *cln;
     ngx_http_registry_waiter_t  *w;
@@ -293,6 +294,7 @@ ngx_http_registry_flight_wait(ngx_http_request_t *r, reg_call_t *call,
 
     w->request = r;
     w->call = call;
+    w->arrived = arrived;
     w->event.handler = ngx_http_registry_waiter_wake;
     w->event.data = w;
     w->event.log = r->connection->log;
@@ -310,7 +312,7 @@ ngx_http_registry_flight_wait(ngx_http_request_t *r, reg_call_t *call,
 
 ngx_int_t
 ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
-    ngx_http_registry_flight_t **own)
+    ngx_http_registry_arrived_pt arrived, ngx_http_registry_flight_t **own)
 {
     ngx_int_t                       rc;
     ngx_http_registry_flight_t     *flight;
@@ -335,7 +337,7 @@ ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
     flight = ngx_http_registry_flight_find(&key, call, rlcf->cache_valid);
 
     if (flight) {
-        return ngx_http_registry_flight_wait(r, call, flight);
+        return ngx_http_registry_flight_wait(r, call, arrived, flight);
     }
 
     /* what is not kept cannot be found by the other workers */
@@ -347,7 +349,7 @@ ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
     if (rc == NGX_BUSY) {
         flight = ngx_http_registry_flight_distant(r, &key);
 
-        return flight ? ngx_http_registry_flight_wait(r, call, flight)
+        return flight ? ngx_http_registry_flight_wait(r, call, arrived, flight)
                       : NGX_ERROR;
     }
 
@@ -482,8 +484,7 @@ ngx_http_registry_waiter_wake(ngx_event_t *ev)
 
     c = w->request->connection;
 
-    ngx_http_registry_call_arrived(w->request,
-                                   w->again ? w->call : NULL);
+    w->arrived(w->request, w->again ? w->call : NULL);
 
     ngx_http_run_posted_requests(c);
 }

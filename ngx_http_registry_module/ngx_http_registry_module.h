@@ -137,6 +137,12 @@ typedef enum {
 typedef struct ngx_http_registry_call_s    ngx_http_registry_call_t;
 
 
+/* one call has its reply, or, unless NULL, is to be made after all */
+
+typedef void (*ngx_http_registry_arrived_pt)(ngx_http_request_t *r,
+    reg_call_t *again);
+
+
 /*
  * What becomes of a call's reply; a function that is NULL has nothing to do.
  * upstream() chooses buffers or a pipe, and a key of the cache; started() is
@@ -338,22 +344,20 @@ ngx_int_t ngx_http_registry_part_header(ngx_http_request_t *r);
 void ngx_http_registry_slice_come(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part);
 
-/* one call has its reply, or, unless NULL, is to be made after all */
-void ngx_http_registry_call_arrived(ngx_http_request_t *r,
-    reg_call_t *again);
-
 /*
  * early.c: a GET of the main request's upstream instead of a HEAD.
  * NGX_DECLINED: it is not to be had, or is not this call's; take() fills in
- * the reply of a small one, pass() ends the request by it, drop() gives it up.
+ * the reply of a small one, pass() ends the request by it and has its body
+ * go by that table, drop() gives it up.
  * The request may be gone once early() or pass() has returned NGX_OK.
  */
 ngx_int_t ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
-    ngx_http_registry_flight_t *flight);
+    ngx_http_registry_flight_t *flight,
+    ngx_http_registry_arrived_pt arrived);
 ngx_int_t ngx_http_registry_early_take(ngx_http_request_t *r,
     reg_call_t *call);
 ngx_int_t ngx_http_registry_early_pass(ngx_http_request_t *r,
-    reg_call_t *call);
+    reg_call_t *call, const ngx_http_registry_reply_t *reply);
 void ngx_http_registry_early_drop(ngx_http_request_t *r);
 
 /*
@@ -380,11 +384,12 @@ ngx_int_t ngx_http_registry_verify_slice(ngx_http_request_t *sr,
 ngx_int_t ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call);
 
 /*
- * NGX_OK: another request is at it, call_arrived() is called later;
+ * NGX_OK: another request is at it, arrived() is called later;
  * NGX_DECLINED: make the call, and if *own is set, flight_end() then.
  */
 ngx_int_t ngx_http_registry_flight_join(ngx_http_request_t *r,
-    reg_call_t *call, ngx_http_registry_flight_t **own);
+    reg_call_t *call, ngx_http_registry_arrived_pt arrived,
+    ngx_http_registry_flight_t **own);
 void ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight);
 
