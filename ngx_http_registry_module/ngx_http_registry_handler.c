@@ -324,8 +324,11 @@ ngx_http_registry_configure(ngx_http_request_t *r, reg_flow_t *f,
                                    "registry_anonymous_mount", 0);
     f->read_only = ngx_http_registry_switched(r, rlcf->read_only,
                                               "registry_read_only", 1);
-    f->immutable = ngx_http_registry_switched(r, rlcf->immutable,
-                                              "registry_immutable_tags", 1);
+
+    if (rlcf->immutable) {
+        f->immutable = ngx_http_registry_immutable;
+        f->immutable_data = r;
+    }
 }
 
 

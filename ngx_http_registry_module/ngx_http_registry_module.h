@@ -234,6 +234,9 @@ struct ngx_http_registry_ctx_s {
     ngx_str_t                      error_body;  /* instead of nginx's own */
     ngx_str_t                      last_error;
 
+    const reg_str_t               *tag;         /* asked of, else NULL */
+    ngx_http_variable_value_t     *values;      /* to start with for each */
+
     /* of the storage, for the log */
 
     ngx_uint_t                     storage_calls;
@@ -309,6 +312,9 @@ ngx_int_t ngx_http_registry_log_handler(ngx_http_request_t *r);
 /* status.c */
 char *ngx_http_registry_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* immutable.c: reg_flow_t's, data is the main request */
+int ngx_http_registry_immutable(void *data, const reg_str_t *tag);
 
 /* variables.c */
 ngx_int_t ngx_http_registry_add_variables(ngx_conf_t *cf);

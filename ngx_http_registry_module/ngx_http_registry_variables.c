@@ -449,13 +449,27 @@ ngx_http_registry_read_tags(ngx_http_request_t *r,
 }
 
 
+static ngx_http_registry_ctx_t *
+ngx_http_registry_main_ctx(ngx_http_request_t *r)
+{
+    return ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
+}
+
+
 /* the tags that are asked for, or that a push sets: "v1", or "v1,latest" */
 
 static ngx_int_t
 ngx_http_registry_tags_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_http_registry_ctx_t      *ctx;
     ngx_http_registry_request_t  *rq;
+
+    ctx = ngx_http_registry_main_ctx(r);
+
+    if (ctx && ctx->tag) {
+        return ngx_http_registry_value(v, ctx->tag->data, ctx->tag->len);
+    }
 
     rq = ngx_http_registry_request(r);
 
@@ -479,13 +493,6 @@ ngx_http_registry_tags_variable(ngx_http_request_t *r,
     }
 
     return ngx_http_registry_value(v, rq->tags.data, rq->tags.len);
-}
-
-
-static ngx_http_registry_ctx_t *
-ngx_http_registry_main_ctx(ngx_http_request_t *r)
-{
-    return ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
 }
 
 

@@ -345,6 +345,20 @@ reg_answer_next(reg_flow_t *f, const reg_str_t *path, const reg_str_t *query)
 
 
 reg_todo_t
+reg_refuse_immutable(reg_flow_t *f, const reg_str_t *tag)
+{
+    reg_buf_t  why;
+
+    reg_buf_init(&why, f->arena, 256);
+    reg_buf_text(&why, "tag ");
+    reg_buf_add_str(&why, tag);
+    reg_buf_text(&why, " is immutable (registry_immutable_tags)");
+
+    return reg_refuse_str(f, REG_E_DENIED, reg_buf_str(&why));
+}
+
+
+reg_todo_t
 reg_judge_made(reg_flow_t *f)
 {
     unsigned  i;

@@ -8,48 +8,16 @@
  * again.  The bytes stay: they are garbage collection's business.
  */
 
+#include "reg_delete.h"
 #include "reg_listing.h"
 #include "reg_manifest.h"
-#include "reg_ops.h"
 #include "reg_path.h"
+#include "reg_referrer.h"
 
 
 #define CURRENT    "/current/link"
 #define LINK_SIZE  71                   /* of one that says a sha256 */
 #define LISTED     1000                 /* at once */
-#define NALGS      3
-
-
-typedef struct {
-    reg_str_t       tag;                /* of "name" */
-    reg_str_t       name;               /* of the object */
-    size_t          at;                 /* where the current link is */
-    unsigned        current:1;
-    unsigned        unsure:1;           /* has to be read */
-    unsigned        doomed:1;
-} object_t;
-
-
-typedef struct {
-    reg_digest_t    data;               /* what the link says */
-    reg_str_t       etag;               /* of the link */
-    reg_digest_t    digests[NALGS];     /* of the same bytes */
-    size_t          ndigests;
-    reg_digest_t    subject;
-    unsigned        has_subject:1;
-    unsigned        there:1;            /* pushed again meanwhile */
-
-    reg_str_t       index;              /* end of its index links' names */
-
-    reg_str_t       prefix;             /* of all tags, or of the one */
-    reg_str_t       marker;
-    object_t       *objects;
-    size_t          n;
-    size_t          room;
-    size_t          next;
-    unsigned        pass;               /* of deleting: 0 index, 1 current */
-    unsigned        again:1;            /* it is looked for the second time */
-} removal_t;
 
 
 static reg_todo_t refuse_delete(reg_flow_t *f);
@@ -66,7 +34,9 @@ static reg_todo_t judge_read(reg_flow_t *f);
 static reg_todo_t delete_tags(reg_flow_t *f);
 static reg_todo_t judge_deleted(reg_flow_t *f);
 static reg_todo_t delete_entries(reg_flow_t *f);
+static reg_todo_t judge_entries(reg_flow_t *f);
 static reg_todo_t delete_others(reg_flow_t *f);
+static reg_todo_t judge_others(reg_flow_t *f);
 static reg_todo_t delete_revision(reg_flow_t *f);
 static reg_todo_t read_again(reg_flow_t *f);
 static reg_todo_t judge_again(reg_flow_t *f);
@@ -80,13 +50,17 @@ static const reg_step_t  delete_manifest[] = {
     { "read manifest", read_manifest, judge_manifest },
     { "list tags", list_tags, judge_tags },
     { "read tags", read_tags, judge_read },
+    { "check immutable tags", reg_keep_check, NULL },
     { "delete tags", delete_tags, judge_deleted },
-    { "delete referrer", delete_entries, judge_gone },
-    { "delete other digests' links", delete_others, judge_gone },
+    { "delete referrer", delete_entries, judge_entries },
+    { "delete other digests' links", delete_others, judge_others },
     { "delete revision link", delete_revision, judge_gone },
     { "list tags again", list_tags_again, judge_tags },
     { "read tags again", read_tags, judge_read },
     { "read revision link again", read_again, judge_again },
+    { "check immutable tags again", reg_keep_check, NULL },
+    { "link revision again", reg_keep_links, reg_judge_made },
+    { "refuse", reg_keep_refuse, NULL },
     { "delete tags again", delete_tags, judge_deleted },
     { "delete referrer again", delete_entries, judge_gone },
     { "answer", say_deleted, NULL }
@@ -96,9 +70,9 @@ static const reg_step_t  delete_manifest[] = {
 const reg_step_t *
 reg_delete_steps(reg_flow_t *f)
 {
-    removal_t  *rm;
+    reg_removal_t  *rm;
 
-    rm = reg_calloc(f->arena, sizeof(removal_t));
+    rm = reg_calloc(f->arena, sizeof(reg_removal_t));
     f->op = rm;
 
     if (rm) {
@@ -124,9 +98,10 @@ refuse_delete(reg_flow_t *f)
                           "deleting is switched off (registry_delete)");
     }
 
-    if (f->immutable && !f->route.by_digest) {
-        return reg_refuse(f, REG_E_DENIED,
-                          "the tag is immutable (registry_immutable_tags)");
+    if (f->immutable && !f->route.by_digest
+        && f->immutable(f->immutable_data, &f->route.reference))
+    {
+        return reg_refuse_immutable(f, &f->route.reference);
     }
 
     return REG_NEXT;
@@ -149,7 +124,7 @@ read_link(reg_flow_t *f)
 static reg_todo_t
 judge_link(reg_flow_t *f)
 {
-    removal_t    *rm = f->op;
+    reg_removal_t    *rm = f->op;
     reg_reply_t  *reply = &f->calls[0].reply;
 
     if (reg_store_failed(f, &f->calls[0])) {
@@ -183,7 +158,7 @@ judge_link(reg_flow_t *f)
 static reg_todo_t
 read_manifest(reg_flow_t *f)
 {
-    removal_t  *rm = f->op;
+    reg_removal_t  *rm = f->op;
 
     if (!f->route.by_digest) {
         return REG_NEXT;
@@ -200,13 +175,13 @@ judge_manifest(reg_flow_t *f)
 {
     size_t           i;
     reg_rc_t         rc;
-    removal_t       *rm = f->op;
+    reg_removal_t       *rm = f->op;
     reg_str_t       *body = &f->calls[0].reply.body;
     const char      *why;
-    reg_digest_t     digests[NALGS];
+    reg_digest_t     digests[REG_REMOVAL_ALGS];
     reg_manifest_t   m;
 
-    static const reg_alg_t  algs[NALGS] = {
+    static const reg_alg_t  algs[REG_REMOVAL_ALGS] = {
         REG_SHA256, REG_SHA384, REG_SHA512
     };
 
@@ -214,7 +189,7 @@ judge_manifest(reg_flow_t *f)
         return REG_ANSWER;
     }
 
-    for (i = 0; i < NALGS; i++) {
+    for (i = 0; i < REG_REMOVAL_ALGS; i++) {
         reg_digest_of(&digests[i], algs[i], body->data, body->len);
     }
 
@@ -225,7 +200,7 @@ judge_manifest(reg_flow_t *f)
     }
 
     memcpy(rm->digests, digests, sizeof(digests));
-    rm->ndigests = NALGS;
+    rm->ndigests = REG_REMOVAL_ALGS;
 
     rc = reg_manifest_parse(f->arena, body, REG_MEDIA_UNKNOWN, &m, &why);
 
@@ -238,6 +213,14 @@ judge_manifest(reg_flow_t *f)
         rm->subject = m.subject.digest;
     }
 
+    for (i = 0; f->immutable && rm->has_subject && i < rm->ndigests; i++) {
+        rm->entries[i] = reg_referrer_text(f->arena, &m, &rm->digests[i],
+                                           body->len);
+        if (rm->entries[i].data == NULL) {
+            return reg_nomem(f);
+        }
+    }
+
     return REG_NEXT;
 }
 
@@ -245,7 +228,7 @@ judge_manifest(reg_flow_t *f)
 static reg_todo_t
 list_tags(reg_flow_t *f)
 {
-    removal_t  *rm = f->op;
+    reg_removal_t  *rm = f->op;
 
     reg_call_list(f, &rm->prefix, &rm->marker, 0, LISTED);
 
@@ -256,7 +239,7 @@ list_tags(reg_flow_t *f)
 static reg_todo_t
 list_tags_again(reg_flow_t *f)
 {
-    removal_t  *rm = f->op;
+    reg_removal_t  *rm = f->op;
 
     rm->again = 1;
 
@@ -264,21 +247,21 @@ list_tags_again(reg_flow_t *f)
 }
 
 
-static object_t *
-new_object(reg_flow_t *f, removal_t *rm, const reg_str_t *name)
+static reg_doomed_t *
+new_object(reg_flow_t *f, reg_removal_t *rm, const reg_str_t *name)
 {
-    object_t  *o, *objects;
+    reg_doomed_t  *o, *objects;
 
     if (rm->n == rm->room) {
         rm->room = rm->room ? 2 * rm->room : 64;
 
-        objects = reg_alloc(f->arena, rm->room * sizeof(object_t));
+        objects = reg_alloc(f->arena, rm->room * sizeof(reg_doomed_t));
         if (objects == NULL) {
             return NULL;
         }
 
         if (rm->n) {
-            memcpy(objects, rm->objects, rm->n * sizeof(object_t));
+            memcpy(objects, rm->objects, rm->n * sizeof(reg_doomed_t));
         }
 
         rm->objects = objects;
@@ -286,7 +269,7 @@ new_object(reg_flow_t *f, removal_t *rm, const reg_str_t *name)
 
     o = &rm->objects[rm->n++];
 
-    memset(o, 0, sizeof(object_t));
+    memset(o, 0, sizeof(reg_doomed_t));
     o->name = *name;
 
     return o;
@@ -301,8 +284,8 @@ new_object(reg_flow_t *f, removal_t *rm, const reg_str_t *name)
 static reg_todo_t
 add_current(reg_flow_t *f)
 {
-    object_t   *o;
-    removal_t  *rm = f->op;
+    reg_doomed_t   *o;
+    reg_removal_t  *rm = f->op;
 
     o = new_object(f, rm, &f->calls[0].object);
     if (o == NULL) {
@@ -320,9 +303,9 @@ add_current(reg_flow_t *f)
 /* of a tag that is there again the history is its own */
 
 static reg_rc_t
-add_history(reg_flow_t *f, removal_t *rm, const reg_str_t *name)
+add_history(reg_flow_t *f, reg_removal_t *rm, const reg_str_t *name)
 {
-    object_t   *o;
+    reg_doomed_t   *o;
     reg_str_t   rest;
 
     rest.data = name->data + rm->prefix.len - 1;
@@ -353,7 +336,7 @@ add_history(reg_flow_t *f, removal_t *rm, const reg_str_t *name)
  */
 
 static void
-judge_current(removal_t *rm, object_t *o, const reg_entry_t *entry)
+judge_current(reg_removal_t *rm, reg_doomed_t *o, const reg_entry_t *entry)
 {
     o->current = 1;
     o->doomed |= (rm->etag.len && reg_str_equal(&entry->hash, &rm->etag));
@@ -365,7 +348,7 @@ judge_current(removal_t *rm, object_t *o, const reg_entry_t *entry)
 /* what the name of the manifest's index link has behind the tag */
 
 static reg_rc_t
-find_index(reg_flow_t *f, removal_t *rm, const reg_str_t *tag)
+find_index(reg_flow_t *f, reg_removal_t *rm, const reg_str_t *tag)
 {
     size_t  skip;
 
@@ -387,9 +370,9 @@ find_index(reg_flow_t *f, removal_t *rm, const reg_str_t *tag)
 
 
 static reg_rc_t
-add_object(reg_flow_t *f, removal_t *rm, const reg_entry_t *entry)
+add_object(reg_flow_t *f, reg_removal_t *rm, const reg_entry_t *entry)
 {
-    object_t        *o, *last;
+    reg_doomed_t        *o, *last;
     reg_str_t        rest;
     unsigned char   *slash;
 
@@ -448,7 +431,7 @@ static reg_todo_t
 judge_tags(reg_flow_t *f)
 {
     size_t          i;
-    removal_t      *rm = f->op;
+    reg_removal_t      *rm = f->op;
     reg_listing_t   listing;
 
     if (reg_judge_list(f, &f->calls[0], &listing) == REG_ANSWER) {
@@ -475,8 +458,8 @@ judge_tags(reg_flow_t *f)
 static reg_todo_t
 read_tags(reg_flow_t *f)
 {
-    object_t   *o;
-    removal_t  *rm = f->op;
+    reg_doomed_t   *o;
+    reg_removal_t  *rm = f->op;
 
     while (rm->next < rm->n && f->ncalls < REG_CALLS_MAX) {
         o = &rm->objects[rm->next++];
@@ -497,7 +480,7 @@ read_tags(reg_flow_t *f)
 
 
 static int
-is_same(const removal_t *rm, const reg_digest_t *d)
+is_same(const reg_removal_t *rm, const reg_digest_t *d)
 {
     size_t  i;
 
@@ -516,7 +499,7 @@ judge_read(reg_flow_t *f)
 {
     size_t        i;
     unsigned      n;
-    removal_t    *rm = f->op;
+    reg_removal_t    *rm = f->op;
     reg_digest_t  d;
 
     for (n = 0; n < f->ncalls; n++) {
@@ -547,10 +530,10 @@ judge_read(reg_flow_t *f)
 /* with a tag goes its history, which is behind it */
 
 static void
-doom_history(removal_t *rm)
+doom_history(reg_removal_t *rm)
 {
     size_t     i;
-    object_t  *o, *current;
+    reg_doomed_t  *o, *current;
 
     for (i = 0; i < rm->n; i++) {
         o = &rm->objects[i];
@@ -568,8 +551,8 @@ doom_history(removal_t *rm)
 static reg_todo_t
 delete_tags(reg_flow_t *f)
 {
-    object_t   *o;
-    removal_t  *rm = f->op;
+    reg_doomed_t   *o;
+    reg_removal_t  *rm = f->op;
 
     if (rm->there) {
         return REG_NEXT;
@@ -625,7 +608,7 @@ static reg_todo_t
 delete_entries(reg_flow_t *f)
 {
     size_t      i;
-    removal_t  *rm = f->op;
+    reg_removal_t  *rm = f->op;
 
     if (!rm->has_subject || rm->there) {
         return REG_NEXT;
@@ -641,13 +624,27 @@ delete_entries(reg_flow_t *f)
 }
 
 
+static reg_todo_t
+judge_entries(reg_flow_t *f)
+{
+    unsigned        i;
+    reg_removal_t  *rm = f->op;
+
+    for (i = 0; i < f->ncalls; i++) {
+        rm->listed[i] = (f->calls[i].reply.status / 100 == 2);
+    }
+
+    return judge_gone(f);
+}
+
+
 /* without the link of the data they are links to nothing, and unknown */
 
 static reg_todo_t
 delete_others(reg_flow_t *f)
 {
-    size_t      i;
-    removal_t  *rm = f->op;
+    size_t          i;
+    reg_removal_t  *rm = f->op;
 
     if (!f->route.by_digest) {
         return REG_NEXT;
@@ -655,6 +652,7 @@ delete_others(reg_flow_t *f)
 
     for (i = 0; i < rm->ndigests; i++) {
         if (!reg_digest_equal(&rm->digests[i], &rm->data)) {
+            rm->others[f->ncalls] = i;
             reg_flow_call(f, REG_DELETE,
                           reg_path_revision_link(f->arena, &f->route.name,
                                                  &rm->digests[i]));
@@ -666,9 +664,23 @@ delete_others(reg_flow_t *f)
 
 
 static reg_todo_t
+judge_others(reg_flow_t *f)
+{
+    unsigned        i;
+    reg_removal_t  *rm = f->op;
+
+    for (i = 0; i < f->ncalls; i++) {
+        rm->linked[rm->others[i]] = (f->calls[i].reply.status / 100 == 2);
+    }
+
+    return judge_gone(f);
+}
+
+
+static reg_todo_t
 delete_revision(reg_flow_t *f)
 {
-    removal_t  *rm = f->op;
+    reg_removal_t  *rm = f->op;
 
     if (!f->route.by_digest) {
         return REG_NEXT;
@@ -686,7 +698,7 @@ delete_revision(reg_flow_t *f)
 static reg_todo_t
 read_again(reg_flow_t *f)
 {
-    removal_t  *rm = f->op;
+    reg_removal_t  *rm = f->op;
 
     if (!f->route.by_digest) {
         return REG_NEXT;
@@ -702,7 +714,7 @@ read_again(reg_flow_t *f)
 static reg_todo_t
 judge_again(reg_flow_t *f)
 {
-    removal_t  *rm = f->op;
+    reg_removal_t  *rm = f->op;
 
     if (reg_store_failed(f, &f->calls[0])) {
         return REG_ANSWER;

@@ -210,7 +210,11 @@ struct reg_flow_s {
     unsigned            delete_allowed:1;
     unsigned            anonymous_mount:1;
     unsigned            read_only:1;
-    unsigned            immutable:1;        /* the tags of this request */
+
+    /* 1: this tag stays where it is, once it is there; NULL: none does */
+
+    int               (*immutable)(void *data, const reg_str_t *tag);
+    void               *immutable_data;
 
     /* what a fed body was, set by who runs the flow */
 

@@ -83,6 +83,9 @@ reg_str_t reg_location(reg_flow_t *f, const char *rest,
 void reg_answer_next(reg_flow_t *f, const reg_str_t *path,
     const reg_str_t *query);
 
+/* 403: the tag stays where it is */
+reg_todo_t reg_refuse_immutable(reg_flow_t *f, const reg_str_t *tag);
+
 /* judge of writes that must have made something: 2xx */
 reg_todo_t reg_judge_made(reg_flow_t *f);
 

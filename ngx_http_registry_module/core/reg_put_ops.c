@@ -38,6 +38,7 @@ typedef struct {
     size_t             nlarge;
 
     size_t             next;            /* of the row that is at work */
+    size_t             looked[REG_CALLS_MAX];   /* tags, of each call */
     unsigned           attempts;
     unsigned           stays:1;         /* the revision link */
 
@@ -487,26 +488,38 @@ judge_segments(reg_flow_t *f)
 }
 
 
-/* a tag that is there already must point to this very manifest */
+/* one that is to stay and is there must point to this very manifest */
 
 static reg_todo_t
 check_tags(reg_flow_t *f)
 {
-    size_t   i;
-    push_t  *push = f->op;
+    size_t      i;
+    push_t     *push = f->op;
+    reg_str_t  *tag;
 
-    if (!f->immutable || push->next == push->ntags) {
-        push->next = 0;
-        return REG_NEXT;
+    for (i = push->next;
+         f->immutable && i < push->ntags && f->ncalls < REG_CALLS_MAX;
+         i++)
+    {
+        tag = &push->tags[i];
+
+        if (f->immutable(f->immutable_data, tag)) {
+            push->looked[f->ncalls] = i;
+            reg_flow_call(f, REG_GET,
+                          reg_path_tag_current(f->arena, &f->route.name,
+                                               tag));
+        }
     }
 
-    for (i = push->next; i < push->ntags && f->ncalls < REG_CALLS_MAX; i++) {
-        reg_flow_call(f, REG_GET, reg_path_tag_current(f->arena,
-                                                       &f->route.name,
-                                                       &push->tags[i]));
+    push->next = i;
+
+    if (f->ncalls) {
+        return REG_CALL;
     }
 
-    return REG_CALL;
+    push->next = 0;
+
+    return REG_NEXT;
 }
 
 
@@ -515,10 +528,9 @@ judge_tags(reg_flow_t *f)
 {
     unsigned      i;
     push_t       *push = f->op;
-    reg_buf_t     why;
     reg_digest_t  d;
 
-    for (i = 0; i < f->ncalls; i++, push->next++) {
+    for (i = 0; i < f->ncalls; i++) {
 
         if (reg_store_failed(f, &f->calls[i])) {
             return REG_ANSWER;
@@ -526,20 +538,12 @@ judge_tags(reg_flow_t *f)
 
         /* what names no digest is no tag: it may be mended */
 
-        if (f->calls[i].reply.status != 200
-            || reg_link_read(&f->calls[i].reply, &d) != REG_OK
-            || reg_digest_equal(&d, &push->data))
+        if (f->calls[i].reply.status == 200
+            && reg_link_read(&f->calls[i].reply, &d) == REG_OK
+            && !reg_digest_equal(&d, &push->data))
         {
-            continue;
+            return reg_refuse_immutable(f, &push->tags[push->looked[i]]);
         }
-
-        reg_buf_init(&why, f->arena, 256);
-        reg_buf_text(&why, "tag ");
-        reg_buf_add_str(&why, &push->tags[push->next]);
-        reg_buf_text(&why, " is there already, and is immutable"
-                           " (registry_immutable_tags)");
-
-        return reg_refuse_str(f, REG_E_DENIED, reg_buf_str(&why));
     }
 
     return REG_AGAIN;

@@ -33,6 +33,7 @@ static unsigned   calls;                /* made in this run */
 static unsigned   fail_call;
 static unsigned   hook_call;            /* before it the hook is run */
 static void     (*hook)(void);
+static int        keep;                 /* the tag t2 is to stay */
 static unsigned   hooked;               /* its status */
 static unsigned   untagged;             /* deletes of the tag t1, but of it */
 
@@ -260,6 +261,15 @@ make_call(reg_flow_t *f, reg_call_t *call)
 }
 
 
+static int
+is_immutable(void *data, const reg_str_t *tag)
+{
+    (void) data;
+
+    return reg_str_is(tag, "t2");
+}
+
+
 static unsigned
 run(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
     const char *body)
@@ -279,6 +289,7 @@ run(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
     f->manifest_max = 20000;
     f->sparse = REG_SPARSE_INDEX;
     f->delete_allowed = 1;
+    f->immutable = keep ? is_immutable : NULL;
     f->content_type.data = (unsigned char *) type;
     f->content_type.len = strlen(type);
     f->body_length = (int64_t) strlen(body);
@@ -373,7 +384,7 @@ request(reg_method_t method, const char *uri, const char *body, char *answer,
 
 static const char  *manifest;           /* at work */
 static char         sha256[200], sha512[200];
-static char         push_uri[600], delete_uri[600];
+static char         push_uri[600], delete_uri[600], untagged_uri[600];
 
 
 static unsigned
@@ -783,6 +794,55 @@ test_tag_races(void)
 }
 
 
+/*
+ * A tag that is to stay is pushed in between the calls of a delete by digest:
+ * whatever was told 201 is there, and the delete is refused or came before.
+ */
+
+static void
+test_immutable(void)
+{
+    int       right, enough;
+    unsigned  n, total, status, done, refused;
+
+    keep = 1;
+
+    begin();
+    (void) push((size_t) -1, &enough);
+    ok(delete((size_t) -1, &enough) == 403 && is_there(),
+       "a delete by digest of an immutable tag's manifest", 0);
+    ok(request(REG_DELETE, "/v2/a/b/manifests/t2", "", NULL, 0) == 403
+       && request(REG_DELETE, "/v2/a/b/manifests/t3", "", NULL, 0) == 202
+       && get("t2") == 200 && get("t3") == 404,
+       "a delete by tag", 0);
+
+    total = 1;
+
+    for (n = 0, right = 1, done = 0, refused = 0; n < total; n++) {
+        begin();
+        (void) request(REG_PUT, untagged_uri, manifest, NULL, 0);
+        calls = 0;
+        hooked = 0;
+        hook = push_all;
+        hook_call = n;
+        status = delete((size_t) -1, &enough);
+        total = calls > total ? calls : total;
+        done += (status == 202 && hooked == 201);
+        refused += (status == 403 && hooked == 201);
+        right &= is_consistent() && (hooked == 201 || hooked == 0)
+                 && (status == 202 || status == 403)
+                 && (hooked == 0 || (get("t2") == 200 && get(sha256) == 200
+                                     && get(sha512) == 200))
+                 && (status != 403 || is_there());
+    }
+
+    ok(right && done && refused > 5, "its push in between the calls of a"
+       " delete by digest", refused);
+
+    keep = 0;
+}
+
+
 static void
 test_sparse(void)
 {
@@ -829,6 +889,7 @@ main(void)
             n += (size_t) sprintf(push_uri + n, "&tag=t%zu", i);
         }
 
+        (void) sprintf(untagged_uri, "/v2/a/b/manifests/%s", sha512);
         (void) sprintf(delete_uri, "/v2/a/b/manifests/%s",
                        large ? sha512 : sha256);
 
@@ -837,6 +898,7 @@ main(void)
         test_referrers();
         test_races();
         test_tag_races();
+        test_immutable();
     }
 
     test_sparse();

@@ -1,0 +1,64 @@
+/*
+ * What the rows of one delete share: reg_delete_ops.c finds and deletes,
+ * reg_keep_ops.c has what must stay.
+ */
+
+#ifndef _REG_DELETE_H_INCLUDED_
+#define _REG_DELETE_H_INCLUDED_
+
+
+#include "reg_ops.h"
+
+
+#define REG_REMOVAL_ALGS  3
+
+
+typedef struct {
+    reg_str_t       tag;                /* of "name" */
+    reg_str_t       name;               /* of the object */
+    size_t          at;                 /* where the current link is */
+    unsigned        current:1;
+    unsigned        unsure:1;           /* has to be read */
+    unsigned        doomed:1;
+} reg_doomed_t;
+
+
+typedef struct {
+    reg_digest_t    data;               /* what the link says */
+    reg_str_t       etag;               /* of the link */
+    reg_digest_t    digests[REG_REMOVAL_ALGS];  /* of the same bytes */
+    size_t          ndigests;
+    reg_digest_t    subject;
+    unsigned        has_subject:1;
+    unsigned        there:1;            /* pushed again meanwhile */
+
+    reg_str_t       index;              /* end of its index links' names */
+
+    reg_str_t       prefix;             /* of all tags, or of the one */
+    reg_str_t       marker;
+    reg_doomed_t   *objects;
+    size_t          n;
+    size_t          room;
+    size_t          next;
+    unsigned        pass;               /* of deleting: 0 index, 1 current */
+    unsigned        again:1;            /* it is looked for the second time */
+
+    /* what was deleted for each of "digests", should it have to be again */
+
+    reg_str_t       entries[REG_REMOVAL_ALGS];  /* among the referrers */
+    unsigned char   listed[REG_REMOVAL_ALGS];
+    unsigned char   linked[REG_REMOVAL_ALGS];
+    size_t          others[REG_CALLS_MAX];      /* digests, of each call */
+    const reg_str_t *kept;              /* the tag that is to stay */
+} reg_removal_t;
+
+
+/* 403, as long as nothing is deleted; later rm->kept */
+reg_todo_t reg_keep_check(reg_flow_t *f);
+
+/* of rm->kept: the manifest is what it was, then 403 */
+reg_todo_t reg_keep_links(reg_flow_t *f);
+reg_todo_t reg_keep_refuse(reg_flow_t *f);
+
+
+#endif /* _REG_DELETE_H_INCLUDED_ */
