@@ -21,9 +21,12 @@ use RegistryTest::Image qw(read_file);
 
 my $t = RegistryTest->new;
 my $h2 = RegistryTest::free_port();
+my $slashes = RegistryTest::free_port();
 
 $t->start(workers => 1, http => "server { listen 127.0.0.1:$h2 http2;\n"
-    . $t->location('/v2/', '') . '}');
+    . $t->location('/v2/', '') . '}'
+    . "server { listen 127.0.0.1:$slashes; merge_slashes off;"
+    . $t->location('/', '') . '}');
 
 my $c = $t->client;
 my ($worker) = $t->workers;
@@ -141,6 +144,25 @@ like exchange("POST http://evil.example/v2/app/blobs/uploads/ HTTP/1.1\r\n"
     qr{^Location: /v2/app/}mi, 'nor of an absolute request line';
 like exchange("GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
     qr{^HTTP/1\.1 400 }, 'two Hosts';
+
+
+# A path that would be an address.
+
+my $kept = RegistryTest::Client->new(port => $slashes);
+
+for (['GET', '//evil.example/v2/app/tags/list/'],
+    ['GET', '//evil.example/v2'], ['GET', '//v2/_catalog/'],
+    ['POST', '//evil.example/v2/app/blobs/uploads/'],
+    ['GET', '///evil.example/v2/_catalog?n=1'])
+{
+    my $r = $kept->request($_->[0], $_->[1],
+        { $_->[0] eq 'POST' ? (content => '') : () });
+    is $r->{status}, 404, "@$_ leads nowhere";
+    is $r->{headers}{$_}, undef, "... no $_" for 'location', 'link';
+}
+
+is $kept->request('GET', '/a/v2/_catalog/')->{headers}{location},
+    '/a/v2/_catalog', 'while one of one slash does';
 
 
 # Browsers: bytes that are a page are never one.

@@ -199,6 +199,16 @@ sub push_image {
     $t->run_fails('which is not good for a push', qr/denied|unauthorized|auth/,
         @skopeo, '--dest-no-creds', "oci:$d/image:one", $ref);
 
+    # clients that tell the length of a layer of some MB
+    my $plain = "127.0.0.1:$t->{plain_port}";
+    $t->run_ok('oras pushes by a token', qw(oras cp --from-oci-layout
+        --to-plain-http --to-username alice --to-password secret),
+        "$d/image:one", "$plain/t/oras:v1");
+    $t->run('sh', '-c', "echo secret | crane auth login --insecure"
+        . " -u alice --password-stdin $plain");
+    $t->run_ok('crane pushes by a token', qw(crane push --insecure --index),
+        "$d/image", "$plain/t/crane:v1");
+
     my $token = sub {
         my $r = $c->request('GET', "http://127.0.0.1:$port/token?"
             . join '&', map { "scope=$_" } @_);
@@ -207,6 +217,14 @@ sub push_image {
     };
     $c->{authorization} = 'Basic ' . encode_base64('alice:secret', '');
     my @push = $token->('repository:t/other:pull,push');
+    my $layer = 'x' x 5_000_000;
+    is($c->request('POST', '/v2/t/other/blobs/uploads/?digest=sha256:'
+        . sha256_hex($layer), { content => $layer, headers => { @push } })
+        ->{status}, 201, 'a body of 5 MB whose length is told');
+    is($c->request('POST', "/v2/t/other/blobs/uploads/?mount=sha256:"
+        . '0' x 64 . '&from=a%0d%0aX-Registry-Scope:%20repository:mine:pull',
+        { content => '', headers => { @push } })->{status}, 400,
+        'a header line in the query is refused');
     my $digest = 'sha256:' . '0' x 64;
     my $mount = "/v2/t/other/blobs/uploads/?mount=$digest&from=t/image";
     is(status($c, 'POST', $mount, @push), 401,
@@ -225,9 +243,16 @@ sub push_image {
     $t->run(qw(openssl req -x509 -days 2 -subj), '/CN=clients', @key,
         '-keyout', "$d/tls/c.key", '-out', "$d/tls/clients.crt");
 
-    for (qw(ci dev)) {
-        $t->run(qw(openssl req -subj), "/O=x/CN=$_", @key, '-keyout',
-            "$d/tls/$_.key", '-out', "$d/tls/$_.csr");
+    # names of others that have what the rule looks for in them
+    my %subject = (ci => '/O=example/CN=ci', dev => '/O=example/CN=dev',
+        comma => '/CN=alice/O=x,CN=ci', whole => '/CN=ci,O=example',
+        first => '/O=example/CN=ci/CN=alice', more => '/O=example2/CN=ci',
+        capital => '/O=example/CN=CI', other => '/O=CN=ci,O=example/CN=alice',
+        plus => '/O=example/CN=ci+OU=x');
+
+    for (sort keys %subject) {
+        $t->run(qw(openssl req -multivalue-rdn -subj), $subject{$_}, @key,
+            '-keyout', "$d/tls/$_.key", '-out', "$d/tls/$_.csr");
         $t->run(qw(openssl x509 -req -days 2 -set_serial 7), '-in',
             "$d/tls/$_.csr", '-CA', "$d/tls/clients.crt", '-CAkey',
             "$d/tls/c.key", '-out', "$d/tls/$_.crt");
@@ -249,7 +274,8 @@ sub push_image {
     is($curl->('', $url), 403, 'certificates: none');
     is($curl->($_, $url), 200, "/v2/ as $_") for qw(ci dev);
     is($curl->('dev', "${url}a/b/manifests/v1"), 200, 'each may pull');
-    is($curl->('dev', @post), 403, 'not each may push');
+    is($curl->($_, @post), 403, "not each may push: $subject{$_}")
+        for grep { $_ ne 'ci' } sort keys %subject;
     is($curl->('ci', @post), 202, 'that one may');
     $t->stop;
 }

@@ -107,6 +107,12 @@ route_path(const reg_str_t *uri, reg_route_t *route)
     reg_route_kind_t      kind;
     const unsigned char  *p;
 
+    /* to a browser a Location of two slashes first is another host's */
+
+    if (reg_str_starts(uri, "//")) {
+        return REG_ROUTE_NONE;
+    }
+
     p = find(uri, "/v2/");
 
     if (p == NULL) {

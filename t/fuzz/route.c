@@ -20,6 +20,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_assert(reg_route_allow(route.kind, 0) != NULL);
     fuzz_assert(route.prefix.len + 3 <= size);
+    fuzz_assert(!reg_str_starts(&uri, "//"));
 
     switch (route.kind) {
 
