@@ -8,6 +8,7 @@
 
 #define LISTING_MAX  1000               /* what RGW gives by default */
 #define MARKER_MAX   256                /* of "last": longer than any name */
+#define CUTS_MAX     7                  /* of one name: the shortest */
 
 
 static size_t clean(const reg_str_t *last, unsigned char *dst);
@@ -19,6 +20,8 @@ static int judge_name(reg_page_t *page, reg_page_name_t *name,
     const reg_listing_t *listing);
 static int judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     const reg_listing_t *listing);
+static size_t count_cuts(const reg_page_t *page, reg_str_t stem,
+    const char *bytes);
 static void split_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     const reg_entry_t *entry);
 static reg_str_t entry_name(const reg_page_t *page, const reg_entry_t *entry);
@@ -42,39 +45,90 @@ static reg_str_t join(reg_flow_t *f, reg_page_t *page, const reg_str_t *a,
  * begins with a parent of "last" and goes on by '-' or '.'.  What is below a
  * name that was cut before a '-' or '.' is behind "last" in the store only,
  * and may be much: it is left out.
+ *
+ * Each is a piece and costs a call, and the client makes up "last": of the
+ * longest parents and names, beyond CUTS_MAX, what is between is listed, too,
+ * a thousand at once, and judged by its place.
  */
 
 void
 reg_page_begin(reg_flow_t *f, reg_page_t *page)
 {
-    size_t           least;
-    reg_str_t        stem, from, none = reg_null_string;
+    size_t           least, names, parents, merged;
+    reg_str_t        stem, from, to, none = reg_null_string;
     unsigned char    c, buf[MARKER_MAX + 1];
     const reg_str_t  *prefix = &page->prefix;
 
     stem.data = buf;
     stem.len = clean(&page->last, buf);
 
+    merged = 0;
     least = stem.len;
     from = join(f, page, prefix, &stem, "");
+    to = from;
+
+    names = page->repositories ? count_cuts(page, stem, "-.") : 0;
+    parents = page->repositories ? count_cuts(page, stem, "/") : 0;
 
     while (page->repositories && stem.len > 1) {
         c = buf[--stem.len];
 
         if (c == '/') {
+
+            if (parents-- > CUTS_MAX) {
+                merged = stem.len;
+                continue;
+            }
+
             add_piece(f, page, join(f, page, prefix, &stem, "-"),
                       join(f, page, prefix, &stem, "/"), stem.len + 1);
-
-        } else if (c < '/' && is_name(page, &stem)) {
-            add_piece(f, page, from, join(f, page, prefix, &stem, "/"),
-                      least);
-
-            least = stem.len + 1;
-            from = join(f, page, prefix, &stem, "0");
+            continue;
         }
+
+        if (c > '/' || !is_name(page, &stem)) {
+            continue;
+        }
+
+        if (names-- > CUTS_MAX) {
+            page->mixed = 1;
+            continue;
+        }
+
+        add_piece(f, page, from, join(f, page, prefix, &stem, "/"), least);
+
+        least = stem.len + 1;
+        from = join(f, page, prefix, &stem, "0");
     }
 
     add_piece(f, page, from, none, least);
+
+    if (merged) {
+        page->mixed = 1;
+        stem.len = merged;
+
+        add_piece(f, page, join(f, page, prefix, &stem, "-"), to, merged);
+    }
+}
+
+
+/* how often a name remains that is cut before one of these bytes */
+
+static size_t
+count_cuts(const reg_page_t *page, reg_str_t stem, const char *bytes)
+{
+    size_t  n;
+
+    n = 0;
+
+    while (stem.len > 1) {
+        stem.len--;
+
+        if (strchr(bytes, stem.data[stem.len])) {
+            n += (*bytes == '/' || is_name(page, &stem));
+        }
+    }
+
+    return n;
 }
 
 
@@ -200,7 +254,7 @@ ask_piece(reg_flow_t *f, reg_page_t *page, size_t n)
 
     limit = LISTING_MAX;
 
-    if (page->n > 0 && page->n < LISTING_MAX) {
+    if (page->n > 0 && page->n < LISTING_MAX && !page->mixed) {
 
         /* and "last" itself, and the one more that makes a Link */
 
@@ -363,20 +417,22 @@ judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
  * The rest of a piece behind an entry, without that which the API has before
  * the entry: below a name that was cut before a '-' or '.', which becomes a
  * piece of its own; of tags it is that name only, and is just checked.  The
- * same goes for a repository that is the parent of one with a digit.
+ * same goes for a repository that is the parent of one with a digit.  Of the
+ * longest of these names, beyond CUTS_MAX, the rest is listed until they come.
  */
 
 static void
 split_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     const reg_entry_t *entry)
 {
-    size_t      least;
+    size_t      least, cuts;
     reg_str_t   stem, from, to, end, none = reg_null_string;
     reg_str_t  *prefix = &page->prefix;
 
     stem = entry_name(page, entry);
 
     least = stem.len;
+    cuts = page->n > 0 ? count_cuts(page, stem, "-./") : 0;
     from = join(f, page, &entry->name, &none, entry->subdir ? "~" : "");
     to = page->pieces[n].to;
 
@@ -386,6 +442,12 @@ split_piece(reg_flow_t *f, reg_page_t *page, size_t n,
         stem.len--;
 
         if (stem.data[stem.len] > '/' || !is_name(page, &stem)) {
+            continue;
+        }
+
+        if (cuts-- > CUTS_MAX) {
+            least = stem.len;
+            page->mixed = 1;
             continue;
         }
 

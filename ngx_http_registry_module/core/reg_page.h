@@ -10,7 +10,8 @@
  * before a '/': so what is not listed yet is kept as pieces of the store's
  * order, each with the least name that it may have, and a page is complete
  * when no piece has a name for it.  That costs listings in proportion to the
- * page, whatever the container has.
+ * page, whatever the container has, and no more than some pieces for a name
+ * that a client made up.
  */
 
 #ifndef _REG_PAGE_H_INCLUDED_
@@ -42,6 +43,7 @@ typedef struct {
     reg_str_t       last;
     int64_t         n;                  /* -1: all */
     unsigned        repositories:1;     /* else tags */
+    unsigned        mixed:1;            /* a piece has what is not for it */
 
     reg_page_name_t  *names;
     size_t            nnames;

@@ -637,6 +637,55 @@ test_cost(void)
 }
 
 
+/* names of as many cuts as they can have, made up or there, cost no more */
+
+static void
+test_made_up(void)
+{
+    char      deep[256];
+    size_t    i, j, k, worst;
+    unsigned  right;
+
+    static const char *const  cuts[] = { "a-", "a.", "a/", "0/", "0-", "0/0-",
+                                         "a-b/" };
+
+    catalog = 1;
+    right = 1;
+    worst = 0;
+
+    for (i = 0; i < 2 * (sizeof(cuts) / sizeof(cuts[0])); i++) {
+        clear();
+
+        for (j = 0; j < 250; j += k) {
+            k = strlen(cuts[i / 2]);
+            (void) strcpy(deep + j, cuts[i / 2]);
+        }
+
+        (void) strcpy(deep + j, "a");
+
+        names[nnames++] = copy("b/c");
+
+        if (i % 2) {
+            names[nnames++] = copy(deep);
+        }
+
+        for (j = 0; j < nnames; j++) {
+            put(REG_PATH_REPOSITORIES, names[j], "/_layers/sha256/00/link");
+        }
+
+        sort_all();
+
+        for (j = 0; j < 3; j++) {
+            right &= page_is_right(j == 0 ? "" : j == 1 ? deep : "zz", 1);
+            worst = calls > worst ? calls : worst;
+        }
+    }
+
+    ok(right, "pages behind names of many cuts", 0);
+    ok(worst <= 24, "what they cost", worst);
+}
+
+
 static void
 test_unknown(void)
 {
@@ -712,6 +761,7 @@ main(void)
     test_random(0);
     test_random(1);
     test_cost();
+    test_made_up();
     test_unknown();
     test_memory(0);
     test_memory(1);
