@@ -34,6 +34,28 @@ ngx_http_registry_alloc(void *ctx, size_t size)
 }
 
 
+ngx_str_t
+ngx_http_registry_visible(ngx_http_request_t *r, ngx_str_t *s)
+{
+    ngx_str_t    visible;
+    reg_buf_t    b;
+    reg_str_t    text;
+    reg_arena_t  arena;
+
+    arena.alloc = ngx_http_registry_alloc;
+    arena.ctx = r->pool;
+
+    reg_buf_init(&b, &arena, s->len + 1);
+    reg_buf_visible(&b, s->data, s->len);
+    text = reg_buf_str(&b);
+
+    visible.len = text.len;
+    visible.data = text.data;
+
+    return visible;
+}
+
+
 ngx_int_t
 ngx_http_registry_handler(ngx_http_request_t *r)
 {
@@ -247,6 +269,8 @@ ngx_http_registry_external_url(ngx_http_request_t *r, reg_str_t *url)
     url->data = value.data;
 
     if (url->len && !reg_url_valid(url)) {
+        value = ngx_http_registry_visible(r, &value);
+
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "registry: \"registry_external_url\" became \"%V\","
                       " which is no URL: Location is relative", &value);
@@ -285,6 +309,8 @@ ngx_http_registry_switched(ngx_http_request_t *r,
     {
         return 1;
     }
+
+    value = ngx_http_registry_visible(r, &value);
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "registry: \"%s\" is \"%V\", which is neither on nor off:"

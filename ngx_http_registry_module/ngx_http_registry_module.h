@@ -271,6 +271,9 @@ void ngx_http_registry_next(ngx_http_request_t *r,
     ngx_http_registry_next_t next);
 void *ngx_http_registry_alloc(void *ctx, size_t size);
 reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
+
+/* for the log: what a client, a variable or the storage says */
+ngx_str_t ngx_http_registry_visible(ngx_http_request_t *r, ngx_str_t *s);
 ngx_uint_t ngx_http_registry_switched(ngx_http_request_t *r,
     ngx_http_complex_value_t *cv, const char *directive, ngx_uint_t safe);
 

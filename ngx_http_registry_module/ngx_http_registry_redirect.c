@@ -140,6 +140,8 @@ ngx_http_registry_redirect(ngx_http_request_t *r, reg_flow_t *f)
     }
 
     if (!ngx_http_registry_redirect_valid(&url)) {
+        url = ngx_http_registry_visible(r, &url);
+
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "registry: \"registry_redirect\" became \"%V\", which is"
                       " no URL of a storage: the blob is sent from here",

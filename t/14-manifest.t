@@ -16,7 +16,15 @@ use RegistryTest;
 
 
 my $t = RegistryTest->new;
-$t->start;
+my $front = RegistryTest::free_port();
+my $plain = $t->{plain_port} = RegistryTest::free_port();
+
+# a proxy that keeps what it may
+$t->start(http => 'proxy_cache_path ' . $t->dir . '/kept keys_zone=kept:1m;'
+    . "server { listen 127.0.0.1:$front;"
+    . " location / { proxy_pass http://127.0.0.1:$plain; proxy_cache kept;"
+    . ' proxy_cache_valid any 1m;'
+    . ' add_header X-Kept $upstream_cache_status always; } }');
 
 my $c = $t->client;
 my $name = 'team/app';
@@ -29,12 +37,42 @@ $c->push_blob($name, $_) for $config, $layer;
 my ($bytes, $digest) = $c->manifest($config, $layer);
 
 
+# what depends on Accept is not another's: the same path, by turns
+
+sub by_a_proxy {
+    my ($what, @paths) = @_;
+
+    my $proxy = RegistryTest::Client->new(port => $front, user => $t->login);
+    my $docker = 'application/vnd.docker.distribution.manifest.v2+json';
+
+    for my $path (@paths) {
+        for ([$docker, 404], [$oci, 200], [$docker, 404], [$oci, 200]) {
+            my $r = $proxy->request('GET', $path,
+                { headers => { Accept => $_->[0] } });
+            is($r->{status}, $_->[1], "$what for $_->[0]");
+            is($r->{headers}{vary}, 'Accept', 'Vary');
+            is($r->{headers}{'cache-control'}, 'no-store', 'is not kept')
+                if $_->[1] == 404;
+        }
+    }
+
+    is($proxy->request('GET', $paths[-1], { headers => { Accept => $oci } })
+        ->{headers}{'x-kept'}, 'HIT', 'it keeps what is for good');
+}
+
+
 sub refused {
     my ($r, $status, $code, $test) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is("$r->{status} " . $c->error_code($r), "$status $code", $test);
 }
+
+
+$c->put_manifest($name, 'proxied', $bytes);
+by_a_proxy('a manifest', "$path/proxied", "$path/$digest");
+is($c->request('DELETE', "$path/proxied")->{status}, 202, 'deleted');
+is($c->request('DELETE', "$path/$digest")->{status}, 202, 'all of it');
 
 
 sub tags {

@@ -33,7 +33,7 @@ for my $tag (qw(script style)) {
         "the policy has $tag-src 'sha256-$hash'");
 }
 
-unlike($html, qr{\b(?:src|href)=|\@import|url\(|style=|\son\w+=}i,
+unlike($html, qr{\b(?:src|href)=|\@import|(?<!new )url\(|style=|\son\w+=}i,
     'nothing of elsewhere, nothing that the policy forbids');
 unlike($html =~ s{http://www\.w3\.org/2000/svg}{}r, qr{https?://}i,
     'no address of elsewhere');
@@ -159,6 +159,18 @@ isnt(read_file("$pictures/light.png"), read_file("$pictures/dark.png"),
     'light and dark differ');
 cmp_ok(-s "$pictures/light.png", '>', 50_000, 'a picture with something in'
     . ' it');
+
+
+# "?from=" of another server is not asked
+
+for ('http://127.0.0.1:1/status.json', '//127.0.0.1:1/', 'data:,{}') {
+    like($t->run('chromium', '--headless', '--no-sandbox', '--disable-gpu',
+        '--disable-dev-shm-usage',
+        "--user-data-dir=@{[ $t->dir ]}/chromium",
+        '--virtual-time-budget=3000', '--dump-dom',
+        "http://127.0.0.1:$t->{plain_port}/status?from=$_"),
+        qr{id="link"[^>]*>live<}, "?from= of another server: $_");
+}
 
 
 # no nginx

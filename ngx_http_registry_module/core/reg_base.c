@@ -51,6 +51,21 @@ reg_str_equal(const reg_str_t *a, const reg_str_t *b)
 
 
 int
+reg_str_clean(const reg_str_t *s)
+{
+    size_t  i;
+
+    for (i = 0; i < s->len; i++) {
+        if (s->data[i] < ' ' || s->data[i] == 0x7f) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
 reg_str_starts(const reg_str_t *s, const char *prefix)
 {
     size_t  len;
@@ -227,6 +242,29 @@ reg_buf_escape(reg_buf_t *b, const reg_str_t *s, int slash)
         escaped[2] = (unsigned char) hex[c & 0xf];
 
         reg_buf_add(b, escaped, 3);
+    }
+}
+
+
+void
+reg_buf_visible(reg_buf_t *b, const void *data, size_t len)
+{
+    size_t                i;
+    unsigned char         escaped[4];
+    const unsigned char  *p = data;
+
+    for (i = 0; i < len; i++) {
+
+        if (p[i] >= ' ' && p[i] < 0x7f && p[i] != '\\' && p[i] != '"') {
+            reg_buf_add(b, p + i, 1);
+            continue;
+        }
+
+        escaped[0] = '\\';
+        escaped[1] = 'x';
+        (void) reg_hex(escaped + 2, p + i, 1);
+
+        reg_buf_add(b, escaped, 4);
     }
 }
 

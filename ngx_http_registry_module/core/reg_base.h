@@ -51,6 +51,9 @@ reg_rc_t reg_str_copy(reg_arena_t *arena, reg_str_t *dst, const void *data,
 int reg_str_equal(const reg_str_t *a, const reg_str_t *b);
 int reg_str_starts(const reg_str_t *s, const char *prefix);
 
+/* no control character is in it: whatever goes into a header has to be so */
+int reg_str_clean(const reg_str_t *s);
+
 
 /*
  * A growing buffer.  Once an allocation failed, "failed" stays set and all
@@ -94,6 +97,12 @@ reg_rc_t reg_base64_read(reg_arena_t *arena, const reg_str_t *text,
  * is set) is written as %XX.
  */
 void reg_buf_escape(reg_buf_t *b, const reg_str_t *s, int slash);
+
+/*
+ * For a log: a byte that is no printable ASCII, a backslash or a quote is
+ * written as \\xXX, so that strings of others make no line and no escape.
+ */
+void reg_buf_visible(reg_buf_t *b, const void *data, size_t len);
 
 
 #endif /* _REG_BASE_H_INCLUDED_ */

@@ -304,7 +304,8 @@ reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
     reg_buf_text(&b, "\r\n");
 
     call->headers = reg_buf_str(&b);
-    call->failed |= (call->headers.data == NULL);
+    call->failed |= (call->headers.data == NULL
+                     || (text && !reg_str_clean(text)));
 }
 
 

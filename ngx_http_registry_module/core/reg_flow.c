@@ -124,16 +124,32 @@ reg_flow_hash_end(reg_flow_t *f)
 void
 reg_answer(reg_flow_t *f, unsigned status)
 {
+    static const reg_str_t  accept = reg_string("Accept");
+
     memset(&f->answer, 0, sizeof(reg_answer_t));
 
     f->answer.status = status;
     f->answer.error = REG_E_LAST;
+
+    /* by it a manifest is chosen, or is not there: a proxy may keep each */
+
+    if (f->route.kind == REG_ROUTE_MANIFEST
+        && (f->method == REG_GET || f->method == REG_HEAD))
+    {
+        reg_answer_header(f, "Vary", accept);
+    }
 }
 
 
 void
 reg_answer_header(reg_flow_t *f, const char *name, reg_str_t value)
 {
+    /* without a value it is a 500: better than a line of somebody else's */
+
+    if (!reg_str_clean(&value)) {
+        value.data = NULL;
+    }
+
     if (f->answer.nheaders < REG_HEADERS_MAX) {
         f->answer.headers[f->answer.nheaders].name = name;
         f->answer.headers[f->answer.nheaders++].value = value;
@@ -145,6 +161,7 @@ reg_todo_t
 reg_refuse_str(reg_flow_t *f, reg_error_t e, reg_str_t detail)
 {
     reg_str_t    type = reg_string("application/json; charset=utf-8");
+    reg_str_t    none = reg_string("no-store");
     reg_str_t    allow;
     const char  *methods;
 
@@ -154,6 +171,10 @@ reg_refuse_str(reg_flow_t *f, reg_error_t e, reg_str_t detail)
     f->answer.content_type = type;
     f->answer.body = reg_error_json(f->arena, e, &detail, detail.len ? 1 : 0);
     f->answer.length = (int64_t) f->answer.body.len;
+
+    /* what is not there now is pushed the next moment */
+
+    reg_answer_header(f, "Cache-Control", none);
 
     methods = f->read_only ? "GET, HEAD"
                            : reg_route_allow(f->route.kind,
@@ -204,7 +225,7 @@ reg_damaged(reg_flow_t *f, const reg_str_t *object, const char *what)
     }
 
     reg_buf_char(&b, '"');
-    reg_buf_add_str(&b, object);
+    reg_buf_visible(&b, object->data, object->len);
     reg_buf_text(&b, "\" ");
     reg_buf_text(&b, what);
 

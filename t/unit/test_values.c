@@ -459,6 +459,35 @@ query_is(reg_arena_t *arena, const reg_str_t *args, size_t max,
 
 
 static void
+test_visible(void)
+{
+    reg_buf_t    b;
+    reg_str_t    s, clean = reg_string("a b~");
+    tap_arena_t  arena;
+
+    static const reg_str_t  dirty[] = {
+        reg_string("\n"), reg_string("a\x7f"), reg_string("\x1b[1m"),
+        { 2, (unsigned char *) "a" }
+    };
+
+    tap_arena_init(&arena, SIZE_MAX);
+
+    reg_buf_init(&b, &arena.arena, 0);
+    reg_buf_visible(&b, "a b\r\n\x1b\\\"\x7f\xff", 10);
+    s = reg_buf_str(&b);
+
+    ok(tap_is(&s, "a b\\x0d\\x0a\\x1b\\x5c\\x22\\x7f\\xff"), "visible", 0);
+    ok(reg_str_clean(&clean), "clean", 0);
+    ok(!reg_str_clean(&dirty[0]), "a line", 0);
+    ok(!reg_str_clean(&dirty[1]), "DEL", 0);
+    ok(!reg_str_clean(&dirty[2]), "an escape", 0);
+    ok(!reg_str_clean(&dirty[3]), "a NUL", 0);
+
+    tap_arena_free(&arena);
+}
+
+
+static void
 test_queries(void)
 {
     size_t       i;
@@ -492,6 +521,7 @@ main(void)
     test_hash_large();
     test_ranges();
     test_queries();
+    test_visible();
 
     return tap_end();
 }
