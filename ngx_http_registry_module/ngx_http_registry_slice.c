@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_registry_module.h"
+#include "ngx_http_registry_slice_lock.h"
 
 #include <openssl/evp.h>
 
@@ -19,18 +20,14 @@
 /* a digest's bytes do not change: room is made by inactive and max_size */
 #define NGX_HTTP_REGISTRY_VALID     (10 * 365 * 24 * 60 * 60)
 
-/* nginx looks twice a second whether a slice that others fetch has come */
-#define NGX_HTTP_REGISTRY_POLL      10
-
 #define NGX_HTTP_REGISTRY_VERIFIED  4096
 
 
 struct ngx_http_registry_slice_s {
+    ngx_http_registry_slice_lock_t  lock;
     EVP_CIPHER_CTX          *sum;
     ngx_http_request_t      *request;
-    ngx_queue_t              queue;     /* of those that wait */
     off_t                    passed;    /* bytes of the slice */
-    unsigned                 queued:1;
     unsigned                 heading:1; /* what stands before it is sent */
     unsigned                 headed:1;
 };
@@ -56,7 +53,6 @@ static ngx_int_t ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
     ngx_http_registry_call_t *part, ngx_buf_t *buf);
 static ngx_int_t ngx_http_registry_slice_output(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out);
-static void ngx_http_registry_slice_poll(ngx_event_t *ev);
 static void ngx_http_registry_slice_remember(struct stat *st);
 static void ngx_http_registry_slice_cleanup(void *data);
 
@@ -75,8 +71,6 @@ const ngx_http_registry_reply_t  ngx_http_registry_reply_slice = {
 /* of this worker */
 static ngx_http_registry_verified_t
     ngx_http_registry_slice_verified[NGX_HTTP_REGISTRY_VERIFIED];
-static ngx_queue_t  ngx_http_registry_slice_waiting;
-static ngx_event_t  ngx_http_registry_slice_timer;
 
 
 /*
@@ -205,68 +199,12 @@ ngx_http_registry_slice_wait(ngx_http_request_t *sr,
 {
     ngx_http_registry_slice_t  *slice = part->slice;
 
-    if (sr->cache == NULL || !sr->cache->waiting) {
-        return;
-    }
-
-    if (ngx_http_registry_slice_waiting.next == NULL) {
-        ngx_queue_init(&ngx_http_registry_slice_waiting);
-
-        ngx_http_registry_slice_timer.handler = ngx_http_registry_slice_poll;
-        ngx_http_registry_slice_timer.data = &ngx_http_registry_slice_timer;
-        ngx_http_registry_slice_timer.log = ngx_cycle->log;
-        ngx_http_registry_slice_timer.cancelable = 1;
-    }
-
-    slice->queued = 1;
-    ngx_queue_insert_tail(&ngx_http_registry_slice_waiting, &slice->queue);
-
-    if (!ngx_http_registry_slice_timer.timer_set) {
-        ngx_add_timer(&ngx_http_registry_slice_timer,
-                      NGX_HTTP_REGISTRY_POLL);
-    }
-
-    ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_BLOB]
-                                 [NGX_HTTP_REGISTRY_SHARED]);
-}
-
-
-static void
-ngx_http_registry_slice_poll(ngx_event_t *ev)
-{
-    ngx_queue_t                *q, *next, *all;
-    ngx_http_cache_t           *c;
-    ngx_http_registry_slice_t  *slice;
-
-    all = &ngx_http_registry_slice_waiting;
-
-    for (q = ngx_queue_head(all); q != ngx_queue_sentinel(all); q = next) {
-
-        next = ngx_queue_next(q);
-        slice = ngx_queue_data(q, ngx_http_registry_slice_t, queue);
-        c = slice->request->cache;
-
-        if (!c->waiting) {
-            ngx_queue_remove(q);
-            slice->queued = 0;
-            continue;
-        }
-
-        /* nginx's own look, only sooner; from the event loop */
-
-        if (c->wait_event.timer_set && !c->wait_event.posted) {
-            ngx_del_timer(&c->wait_event);
-            ngx_post_event(&c->wait_event, &ngx_posted_events);
-        }
-    }
-
-    if (!ngx_queue_empty(all)) {
-        ngx_add_timer(ev, NGX_HTTP_REGISTRY_POLL);
+    if (ngx_http_registry_slice_lock(&slice->lock, sr)) {
+        ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_BLOB]
+                                     [NGX_HTTP_REGISTRY_SHARED]);
     }
 }
 
-
-/* in this worker; others find it within NGX_HTTP_REGISTRY_POLL */
 
 void
 ngx_http_registry_slice_come(ngx_http_request_t *sr,
@@ -288,10 +226,7 @@ ngx_http_registry_slice_come(ngx_http_request_t *sr,
         ngx_http_file_cache_free(sr->cache, NULL);
     }
 
-    if (ngx_http_registry_slice_timer.timer_set) {
-        ngx_del_timer(&ngx_http_registry_slice_timer);
-        ngx_http_registry_slice_poll(&ngx_http_registry_slice_timer);
-    }
+    ngx_http_registry_slice_locks_look();
 }
 
 
@@ -300,10 +235,7 @@ ngx_http_registry_slice_cleanup(void *data)
 {
     ngx_http_registry_slice_t  *slice = data;
 
-    if (slice->queued) {
-        ngx_queue_remove(&slice->queue);
-        slice->queued = 0;
-    }
+    ngx_http_registry_slice_unlock(&slice->lock);
 
     if (slice->request->cache && slice->request->cache->wait_event.posted) {
         ngx_delete_posted_event(&slice->request->cache->wait_event);

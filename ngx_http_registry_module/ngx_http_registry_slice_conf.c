@@ -3,6 +3,7 @@
  */
 
 #include "ngx_http_registry_module.h"
+#include "ngx_http_registry_slice_lock.h"
 
 #include <openssl/sha.h>
 
@@ -119,7 +120,7 @@ ngx_http_registry_blob_cache(ngx_conf_t *cf,
     u->cache_min_uses = 1;
     u->cache_lock = 1;
     u->cache_lock_timeout = 60000;
-    u->cache_lock_age = 60000;
+    u->cache_lock_age = NGX_HTTP_REGISTRY_LOCK_AGE;
     u->cache_max_range_offset = NGX_MAX_OFF_T_VALUE;
 
     /* of the reply's header, and of the file's before it */
