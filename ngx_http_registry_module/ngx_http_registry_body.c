@@ -1,6 +1,8 @@
 /*
- * The client's body: hashed and counted on its way into a storage call, or
- * gathered in memory when it is a manifest.  It is never written to a file.
+ * The client's body.  It is the main request that reads it, whoever takes it:
+ * what nginx finds behind a body, counts of it, or knows of its end belongs to
+ * the connection's request.  A manifest is gathered in memory here; other
+ * bodies are taken by a storage call.
  */
 
 #include "ngx_http_registry_module.h"
@@ -12,6 +14,19 @@ static ngx_int_t ngx_http_registry_body_take(ngx_http_request_t *r);
 
 
 ngx_http_request_body_filter_pt  ngx_http_registry_next_request_body_filter;
+
+
+/* a client that is gone is told so, as nginx does elsewhere */
+
+static ngx_int_t
+ngx_http_registry_body_error(ngx_http_request_t *r, ngx_int_t rc)
+{
+    if (r->connection->error) {
+        return NGX_HTTP_CLIENT_CLOSED_REQUEST;
+    }
+
+    return rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
+}
 
 
 /* 100-continue is sent here, not before: what is refused costs no body */
@@ -38,12 +53,8 @@ ngx_http_registry_body_begin(ngx_http_request_t *r)
 
     r->write_event_handler = handler;
 
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        return rc;
-    }
-
-    if (rc == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (rc == NGX_ERROR || rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return ngx_http_registry_body_error(r, rc);
     }
 
     /* the reference that the reading took: the flow holds its own */
@@ -58,6 +69,45 @@ static void
 ngx_http_registry_body_ready(ngx_http_request_t *r)
 {
     /* what is there is taken by whoever began to read */
+}
+
+
+ngx_int_t
+ngx_http_registry_body_read(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_chain_t              *cl, *next, **ll;
+    ngx_http_request_body_t  *rb;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    rb = r->request_body;
+
+    if (r->reading_body) {
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc == NGX_ERROR || rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return ngx_http_registry_body_error(r, rc);
+        }
+    }
+
+    for (ll = &ctx->body; *ll; ll = &(*ll)->next) { /* void */ }
+
+    for (cl = rb ? rb->bufs : NULL; cl; cl = next) {
+        next = cl->next;
+
+        if (cl->buf->pos != cl->buf->last) {
+            cl->next = NULL;
+            *ll = cl;
+            ll = &cl->next;
+        }
+    }
+
+    if (rb) {
+        rb->bufs = NULL;
+    }
+
+    return r->reading_body ? NGX_AGAIN : NGX_OK;
 }
 
 
@@ -81,29 +131,31 @@ ngx_http_registry_body_gather(ngx_http_request_t *r)
 }
 
 
+void
+ngx_http_registry_body_failed(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ctx->status = rc;
+    r->keepalive = 0;
+}
+
+
 static void
 ngx_http_registry_body_event(ngx_http_request_t *r)
 {
-    ngx_int_t                 rc;
-    ngx_http_registry_ctx_t  *ctx;
+    ngx_int_t  rc;
 
-    if (r->connection->read->timedout) {
-        r->connection->timedout = 1;
-        rc = NGX_HTTP_REQUEST_TIME_OUT;
-
-    } else {
-        rc = ngx_http_registry_body_take(r);
-    }
+    rc = ngx_http_registry_body_take(r);
 
     if (rc == NGX_AGAIN) {
         return;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
     if (rc != NGX_OK) {
-        r->keepalive = 0;
-        ctx->status = rc;
+        ngx_http_registry_body_failed(r, rc);
     }
 
     ngx_http_registry_next(r, rc == NGX_OK ? NGX_HTTP_REGISTRY_JUDGE
@@ -169,42 +221,32 @@ static ngx_int_t
 ngx_http_registry_body_take(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
+    ngx_chain_t              *cl;
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    for ( ;; ) {
+    do {
+        rc = ngx_http_registry_body_read(r);
 
-        if (r->request_body && r->request_body->bufs) {
-
-            if (ngx_http_registry_body_add(r, r->request_body->bufs)
-                != NGX_OK)
-            {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
-
-            r->request_body->bufs = NULL;
-        }
-
-        if (!r->reading_body || ctx->flow->refused) {
-            break;
-        }
-
-        rc = ngx_http_read_unbuffered_request_body(r);
-
-        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        if (rc != NGX_OK && rc != NGX_AGAIN) {
             return rc;
         }
 
-        if (rc == NGX_ERROR) {
+        cl = ctx->body;
+
+        if (ngx_http_registry_body_add(r, cl) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
+        ctx->body = NULL;
+
+        if (rc == NGX_AGAIN && cl == NULL) {
             r->read_event_handler = ngx_http_registry_body_event;
             return NGX_AGAIN;
         }
-    }
+
+    } while (rc == NGX_AGAIN && !ctx->flow->refused);
 
     r->read_event_handler = ngx_http_block_reading;
 
@@ -213,53 +255,19 @@ ngx_http_registry_body_take(ngx_http_request_t *r)
 
 
 /*
- * Sees each byte before the upstream does.  When the last ones have come and
- * the digest is wrong, they are not let through: the upstream is closed in
- * the middle of its body, of which the store then keeps nothing.
+ * Else HTTP/2 gives up unbuffered reading of a body that came whole before it
+ * was asked for, and tells later what there is of it.
  */
 
 ngx_int_t
 ngx_http_registry_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_uint_t                last;
-    reg_flow_t               *f;
-    ngx_chain_t              *cl;
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
 
-    /*
-     * Else HTTP/2 gives up unbuffered reading of a body that came whole
-     * before it was asked for, and tells later what there is of it.
-     */
-
     if (ctx && ctx->body_begun) {
         r->request_body->filter_need_buffering = 1;
-    }
-
-    if (ctx == NULL || !ctx->feeding) {
-        return ngx_http_registry_next_request_body_filter(r, in);
-    }
-
-    f = ctx->flow;
-    last = 0;
-
-    for (cl = in; cl; cl = cl->next) {
-
-        if (ngx_buf_in_memory(cl->buf)) {
-            reg_flow_hash(f, cl->buf->pos, cl->buf->last - cl->buf->pos);
-        }
-
-        last |= cl->buf->last_buf;
-    }
-
-    if (last) {
-
-        if (!reg_flow_hash_end(f)) {
-            return NGX_HTTP_BAD_REQUEST;
-        }
-
-        f->fed_to_end = 1;
     }
 
     return ngx_http_registry_next_request_body_filter(r, in);

@@ -18,7 +18,6 @@ static void ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx,
     ngx_uint_t busy);
 static ngx_int_t ngx_http_registry_subrequest(ngx_http_request_t *r,
     reg_call_t *call, ngx_http_registry_flight_t *flight);
-static void ngx_http_registry_feed_event(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_call_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
 
@@ -88,13 +87,11 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
 
     if (f->calls[0].feed) {
         f->fed = 0;
-        ctx->feeding = 1;
 
         rc = ngx_http_registry_body_begin(r);
 
         if (rc != NGX_OK) {
-            ctx->feeding = 0;
-            return f->refused ? NGX_OK : rc;
+            return rc;
         }
     }
 
@@ -325,15 +322,6 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
     ctx->storage_calls++;
 
     if (call->feed) {
-        sr->request_body = r->request_body;
-        sr->request_body_no_buffering = r->request_body_no_buffering;
-        sr->reading_body = r->reading_body;
-#if (nginx_version >= 1025000)
-        sr->v3_parse = r->v3_parse;
-#endif
-
-        /* the client's events come to the main request */
-
         ctx->feeder = sr;
         r->read_event_handler = ngx_http_registry_feed_event;
     }
@@ -393,19 +381,6 @@ ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
 }
 
 
-static void
-ngx_http_registry_feed_event(ngx_http_request_t *r)
-{
-    ngx_http_registry_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-    if (ctx->feeder) {
-        ctx->feeder->read_event_handler(ctx->feeder);
-    }
-}
-
-
 ngx_int_t
 ngx_http_registry_call_run(ngx_http_request_t *sr)
 {
@@ -458,15 +433,6 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     if (done->call->feed) {
         ngx_http_registry_feed_end(sr, done);
-
-        /* the client's fault: the upstream's own errors are 499 and 5xx */
-
-        if (rc >= NGX_HTTP_BAD_REQUEST && rc < NGX_HTTP_CLIENT_CLOSED_REQUEST
-            && !ctx->flow->refused && !sr->connection->error)
-        {
-            ctx->status = rc;
-            r->keepalive = 0;
-        }
     }
 
     ngx_http_registry_count_call(done->call, 0,
@@ -488,6 +454,28 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
                                             : NGX_HTTP_REGISTRY_JUDGE);
 
     return ngx_http_post_request(r, NULL);
+}
+
+
+ngx_int_t
+ngx_http_registry_calls_stop(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_http_request_t        *sr;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_call_t  *call;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    sr = ctx->feeder;
+    call = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+
+    /* the upstream ends without a word to call_done() */
+
+    (*sr->upstream->cleanup)(sr);
+
+    rc = ngx_http_registry_call_done(sr, call, NGX_ERROR);
+
+    return rc == NGX_OK ? NGX_AGAIN : NGX_ERROR;
 }
 
 

@@ -1,8 +1,7 @@
 /*
- * How a storage call takes the client's body: its output filter counts,
- * frames when the length is not known, and ends the call when its part is
- * full, in the middle of the body if need be.  What was read by then waits
- * for the call that makes the next part.
+ * How a storage call takes the client's body: its output filter reads what has
+ * come, counts and hashes it, frames it when the length is not known, and ends
+ * the call when its part is full, in the middle of the body if need be.
  */
 
 #include "ngx_http_registry_module.h"
@@ -11,86 +10,115 @@
 #define NGX_HTTP_REGISTRY_CHUNK  (sizeof("0000000000000000" CRLF) - 1)
 
 
+static ngx_int_t ngx_http_registry_feed_whole(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *rc, ngx_chain_t **bufs);
 static ngx_int_t ngx_http_registry_feed_filter(void *data, ngx_chain_t *in);
 
 
-void
+ngx_int_t
 ngx_http_registry_feed_begin(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, off_t *length)
+    ngx_http_registry_call_t *rc, off_t *length, ngx_chain_t **bufs)
 {
-    off_t         size, part;
-    ngx_chain_t  *cl;
+    off_t                size, part;
+    ngx_int_t            rv;
+    ngx_event_t         *rev;
+    reg_flow_t          *f;
+    ngx_chain_t         *cl;
+    ngx_http_request_t  *r;
 
-    part = rc->ctx->flow->part_size;
+    r = sr->main;
+    f = rc->ctx->flow;
+    part = f->part_size;
 
-    sr->upstream->output.output_filter = ngx_http_registry_feed_filter;
-    sr->upstream->output.filter_ctx = sr;
+    /* what ran out while nobody read is no fault of the client */
 
-    if (!sr->reading_body) {
+    rev = r->connection->read;
 
-        for (size = 0, cl = sr->request_body->bufs; cl; cl = cl->next) {
+    if (rev->timer_set) {
+        ngx_del_timer(rev);
+    }
+
+    rev->timedout = 0;
+
+    rv = ngx_http_registry_body_read(r);
+
+    if (rv != NGX_OK && rv != NGX_AGAIN) {
+        ngx_http_registry_body_failed(r, rv);
+        return NGX_ERROR;
+    }
+
+    size = f->body_length - rc->ctx->fed;
+
+    if (rv == NGX_OK) {
+
+        for (size = 0, cl = rc->ctx->body; cl; cl = cl->next) {
             size += ngx_buf_size(cl->buf);
         }
 
-    } else if (!sr->headers_in.chunked
-               && sr->headers_in.content_length_n >= 0)
-    {
-        /*
-         * nginx sets content_length_n of a chunked body to what came so far:
-         * it is the length only of a body that is not chunked.
-         */
-
-        size = sr->headers_in.content_length_n - rc->ctx->fed;
-
-    } else {
+    } else if (f->body_length < 0) {
         rc->framed = 1;
-        rc->left = part;
-        *length = -1;
-
-        return;
+        size = part;
     }
 
-    rc->final = (size <= part);
+    rc->final = (size <= part && !rc->framed);
     rc->left = ngx_min(size, part);
-    *length = rc->left;
+    *length = rc->framed ? -1 : rc->left;
+
+    if (rc->final && rv == NGX_OK) {
+        return ngx_http_registry_feed_whole(sr, rc, bufs);
+    }
+
+    sr->request_body_no_buffering = 1;
+    sr->upstream->output.output_filter = ngx_http_registry_feed_filter;
+    sr->upstream->output.filter_ctx = sr;
+
+    return NGX_OK;
 }
 
 
-/* the rest of the chain is for the next part; links are the caller's */
+/* a wrong digest ends the call before all of it was sent */
 
 static ngx_int_t
-ngx_http_registry_feed_cut(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, ngx_chain_t *in)
+ngx_http_registry_feed_ended(ngx_http_registry_call_t *rc)
 {
-    ngx_chain_t       *cl, **ll;
-    ngx_connection_t  *c;
+    rc->complete = reg_flow_hash_end(rc->ctx->flow);
 
-    for (ll = &rc->rest; in; in = in->next) {
+    return rc->complete ? NGX_OK : NGX_DECLINED;
+}
 
-        cl = ngx_alloc_chain_link(sr->pool);
-        if (cl == NULL) {
-            return NGX_ERROR;
-        }
 
-        cl->buf = in->buf;
-        cl->next = NULL;
-        *ll = cl;
-        ll = &cl->next;
+static void
+ngx_http_registry_feed_count(ngx_http_registry_call_t *rc, u_char *p,
+    size_t len)
+{
+    reg_flow_hash(rc->ctx->flow, p, len);
+
+    rc->sent += len;
+    rc->left -= len;
+}
+
+
+/* what has come whole is sent as any other body, on the next server too */
+
+static ngx_int_t
+ngx_http_registry_feed_whole(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *rc, ngx_chain_t **bufs)
+{
+    ngx_chain_t  *cl;
+
+    for (cl = rc->ctx->body; cl; cl = cl->next) {
+        ngx_http_registry_feed_count(rc, cl->buf->pos,
+                                     cl->buf->last - cl->buf->pos);
+
+        /* from where it is sent once more */
+
+        cl->buf->start = cl->buf->pos;
     }
 
-    rc->cut = 1;
-    rc->more = sr->reading_body;
-    sr->reading_body = 0;
+    *bufs = rc->ctx->body;
+    rc->ctx->body = NULL;
 
-    /* the client is not waited for while the part is completed */
-
-    c = sr->connection;
-
-    if (c->read->timer_set) {
-        ngx_del_timer(c->read);
-    }
-
-    return NGX_OK;
+    return ngx_http_registry_feed_ended(rc) == NGX_OK ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -114,72 +142,63 @@ ngx_http_registry_feed_add(ngx_http_request_t *sr, ngx_chain_t ***ll,
 }
 
 
-/*
- * What of "in" belongs to this part goes to *ll; *last is set when the body
- * ends in it.
- */
+static ngx_int_t
+ngx_http_registry_feed_bytes(ngx_http_request_t *sr, ngx_chain_t ***ll,
+    u_char *p, size_t len)
+{
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(sr->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->pos = p;
+    b->last = p + len;
+
+    return ngx_http_registry_feed_add(sr, ll, b);
+}
+
+
+/* what of the body belongs to this part goes to *ll */
 
 static ngx_int_t
 ngx_http_registry_feed_take(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, ngx_chain_t *in, ngx_chain_t ***ll,
-    ngx_uint_t *last)
+    ngx_http_registry_call_t *rc, ngx_chain_t ***ll)
 {
-    off_t       size;
-    ngx_buf_t  *b, *head;
+    off_t         size;
+    u_char       *p;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
 
-    for ( /* void */ ; in; in = in->next) {
+    while (rc->ctx->body && rc->left) {
 
-        b = in->buf;
-        size = ngx_buf_size(b);
+        cl = rc->ctx->body;
+        b = cl->buf;
+        p = b->pos;
+        size = b->last - p;
 
         if (size > rc->left) {
+            size = rc->left;
+            ngx_http_registry_feed_count(rc, p, size);
 
-            if (rc->final) {
-                ngx_log_error(NGX_LOG_ALERT, sr->connection->log, 0,
-                              "registry: more body than was announced");
-                return NGX_ERROR;
-            }
+            /* "b" keeps its memory from being read into: it has a rest */
 
-            if (rc->left) {
-                head = ngx_calloc_buf(sr->pool);
-                if (head == NULL) {
-                    return NGX_ERROR;
-                }
+            b->pos += size;
 
-                head->memory = 1;
-                head->pos = b->pos;
-                head->last = b->pos + rc->left;
-
-                /* "b" keeps its memory from being read into: it has a rest */
-
-                b->pos = head->last;
-                rc->sent += rc->left;
-                rc->left = 0;
-
-                if (ngx_http_registry_feed_add(sr, ll, head) != NGX_OK) {
-                    return NGX_ERROR;
-                }
-            }
-
-            return ngx_http_registry_feed_cut(sr, rc, in);
+            return ngx_http_registry_feed_bytes(sr, ll, p, size);
         }
 
-        *last |= b->last_buf;
+        ngx_http_registry_feed_count(rc, p, size);
 
-        if (size == 0) {
-            continue;
-        }
-
-        rc->sent += size;
-        rc->left -= size;
+        rc->ctx->body = cl->next;
 
         if (ngx_http_registry_feed_add(sr, ll, b) != NGX_OK) {
             return NGX_ERROR;
         }
-    }
 
-    if (rc->left == 0 && !rc->final && !rc->cut && !*last) {
-        return ngx_http_registry_feed_cut(sr, rc, NULL);
+        ngx_free_chain(sr->pool, cl);
     }
 
     return NGX_OK;
@@ -271,58 +290,176 @@ ngx_http_registry_feed_frame(ngx_http_request_t *sr,
 }
 
 
+
+/*
+ * What is to be sent next goes to **ll.  NGX_DECLINED: the call is not to be
+ * ended well: of a wrong digest, or of what body_failed() was told.
+ */
+
+static ngx_int_t
+ngx_http_registry_feed_next(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *rc, ngx_chain_t **ll)
+{
+    ngx_int_t                 rv;
+    ngx_uint_t                end;
+    ngx_chain_t             **first;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = rc->ctx;
+    first = ll;
+
+    rv = ngx_http_registry_body_read(sr->main);
+
+    if (rv != NGX_OK && rv != NGX_AGAIN) {
+        ngx_http_registry_body_failed(sr->main, rv);
+        return NGX_DECLINED;
+    }
+
+    end = (rv == NGX_OK);
+
+    if (ngx_http_registry_feed_take(sr, rc, &ll) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->body ? rc->final : end && rc->left && !rc->framed) {
+        ngx_log_error(NGX_LOG_ALERT, sr->connection->log, 0,
+                      "registry: another length of a body than was told");
+        ngx_http_registry_body_failed(sr->main, NGX_HTTP_BAD_REQUEST);
+        return NGX_DECLINED;
+    }
+
+    if (end && ctx->body == NULL) {
+
+        if (ngx_http_registry_feed_ended(rc) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+
+    } else if (rc->left == 0 && !rc->final) {
+        rc->cut = 1;
+        rc->complete = 1;
+    }
+
+    return rc->framed
+           ? ngx_http_registry_feed_frame(sr, rc, first, ll, rc->complete)
+           : NGX_OK;
+}
+
+
+/* not by the call itself, in which nginx is at work */
+
+static ngx_int_t
+ngx_http_registry_feed_stop(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *rc)
+{
+    rc->stopped = 1;
+    ngx_http_registry_next(sr->main, NGX_HTTP_REGISTRY_STOP);
+
+    return ngx_http_post_request(sr->main, NULL);
+}
+
+
+/*
+ * NGX_DONE, in unbuffered mode, is what lets the upstream wait without its
+ * own timeout: for the client, or for the main request to end the call.
+ */
+
 static ngx_int_t
 ngx_http_registry_feed_filter(void *data, ngx_chain_t *in)
 {
     ngx_http_request_t        *sr = data;
 
-    ngx_int_t                  rv;
-    ngx_uint_t                 last, was_cut;
-    ngx_chain_t               *out, **ll, **first;
+    ngx_int_t                  rv, rv_next;
+    ngx_chain_t               *out, **ll;
     ngx_http_registry_call_t  *rc;
 
     rc = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
 
+    rv = NGX_OK;
     out = NULL;
     ll = &out;
-    last = 0;
-    was_cut = rc->cut;
 
-    /* the first buffer is the request's header */
+    if (in == NULL) {
 
-    if (in && !rc->header_out) {
-        rc->header_out = 1;
+        /* what is sent makes room to read into */
 
-        if (ngx_http_registry_feed_add(sr, &ll, in->buf) != NGX_OK) {
-            return NGX_ERROR;
-        }
+        rv = ngx_chain_writer(&sr->upstream->writer, NULL);
 
-        in = in->next;
+    } else if (ngx_http_registry_feed_add(sr, &ll, in->buf) != NGX_OK) {
+
+        /* the first, and only, buffer is the request's header */
+
+        return NGX_ERROR;
     }
 
-    first = ll;
+    while (rv != NGX_ERROR && !rc->complete) {
 
-    if (in) {
+        if (rc->stopped) {
+            return NGX_DONE;
+        }
 
-        if (ngx_http_registry_feed_take(sr, rc, in, &ll, &last) != NGX_OK) {
+        rv_next = ngx_http_registry_feed_next(sr, rc, ll);
+
+        if (rv_next == NGX_ERROR) {
             return NGX_ERROR;
         }
 
-        if (rc->framed
-            && ngx_http_registry_feed_frame(sr, rc, first, ll,
-                                            last || rc->cut != was_cut)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
+        if (rv_next == NGX_DECLINED) {
+            return ngx_http_registry_feed_stop(sr, rc) == NGX_OK
+                   ? NGX_DONE : NGX_ERROR;
         }
+
+        if (out == NULL && !rc->complete) {
+            return rv == NGX_OK ? NGX_DONE : rv;
+        }
+
+        rv = ngx_chain_writer(&sr->upstream->writer, out);
+
+        ngx_chain_update_chains(sr->pool, &rc->free, &rc->busy, &out,
+                              (ngx_buf_tag_t) &ngx_http_registry_feed_filter);
+        out = NULL;
+        ll = &out;
     }
-
-    rv = ngx_chain_writer(&sr->upstream->writer, out);
-
-    ngx_chain_update_chains(sr->pool, &rc->free, &rc->busy, &out,
-                            (ngx_buf_tag_t) &ngx_http_registry_feed_filter);
 
     return rv;
+}
+
+
+/* the client's events come to the main request */
+
+void
+ngx_http_registry_feed_event(ngx_http_request_t *r)
+{
+    ngx_int_t                  rv;
+    ngx_http_request_t        *sr;
+    ngx_http_upstream_t       *u;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_call_t  *rc;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    sr = ctx->feeder;
+    rc = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+    u = sr->upstream;
+
+    if (rc->complete || rc->stopped || u == NULL || u->cleanup == NULL) {
+        return;
+    }
+
+    if (u->request_sent) {
+        u->write_event_handler(sr, u);
+        return;
+    }
+
+    /* before it is connected, too, a client may leave */
+
+    rv = ngx_http_registry_body_read(r);
+
+    if (rv != NGX_OK && rv != NGX_AGAIN) {
+        ngx_http_registry_body_failed(r, rv);
+
+        if (ngx_http_registry_feed_stop(sr, rc) != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_ERROR);
+        }
+    }
 }
 
 
@@ -331,33 +468,22 @@ ngx_http_registry_feed_end(ngx_http_request_t *sr,
     ngx_http_registry_call_t *rc)
 {
     reg_flow_t               *f;
-    ngx_http_request_t       *r;
+    ngx_uint_t                sent;
     ngx_http_registry_ctx_t  *ctx;
 
-    r = sr->main;
     ctx = rc->ctx;
     f = ctx->flow;
 
+    /* a reply to a part of it is no reply */
+
+    sent = rc->complete && sr->upstream && sr->upstream->request_body_sent;
+
     f->fed = rc->sent;
-    f->cut = rc->cut;
+    f->cut = sent && rc->cut;
+    f->fed_to_end = sent && !rc->cut;
 
     ctx->fed += rc->sent;
-    ctx->feeding = 0;
     ctx->feeder = NULL;
 
-    /* for $request_length: the body was counted at the subrequest */
-
-    r->request_length += sr->request_length;
-    r->read_event_handler = ngx_http_block_reading;
-
-    if (rc->cut) {
-        r->reading_body = rc->more;
-        r->request_body->bufs = rc->rest;
-
-        return;
-    }
-
-    /* what is refused was read to its end, which nginx was not told */
-
-    r->reading_body = sr->reading_body && !f->refused;
+    sr->main->read_event_handler = ngx_http_block_reading;
 }

@@ -477,7 +477,8 @@ ngx_http_registry_next(ngx_http_request_t *r, ngx_http_registry_next_t next)
     ngx_http_registry_ctx_t  *ctx;
 
 #if (NGX_DEBUG)
-    static const char        *names[] = { "wait", "judge", "again", "fail" };
+    static const char        *names[] = { "wait", "judge", "again", "stop",
+                                         "fail" };
 #endif
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
@@ -712,6 +713,10 @@ ngx_http_registry_wake(ngx_http_request_t *r)
 
     case NGX_HTTP_REGISTRY_AGAIN:
         rc = ngx_http_registry_again(r);
+        break;
+
+    case NGX_HTTP_REGISTRY_STOP:
+        rc = ngx_http_registry_calls_stop(r);
         break;
 
     case NGX_HTTP_REGISTRY_FAIL:

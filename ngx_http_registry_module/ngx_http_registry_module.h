@@ -127,6 +127,7 @@ typedef enum {
     NGX_HTTP_REGISTRY_WAIT = 0, /* nothing yet */
     NGX_HTTP_REGISTRY_JUDGE,    /* the row has its replies, or its body */
     NGX_HTTP_REGISTRY_AGAIN,    /* what the row asks for, once more */
+    NGX_HTTP_REGISTRY_STOP,     /* the call that is fed */
     NGX_HTTP_REGISTRY_FAIL      /* by ctx->status */
 } ngx_http_registry_next_t;
 
@@ -193,11 +194,11 @@ struct ngx_http_registry_call_s {
 
     off_t                          left;        /* until the part is full */
     off_t                          sent;
-    ngx_chain_t                   *rest;        /* read, for the next part */
     unsigned                       framed:1;    /* chunked towards RGW */
     unsigned                       final:1;     /* all the rest fits in */
-    unsigned                       cut:1;
-    unsigned                       more:1;      /* reading_body at the cut */
+    unsigned                       cut:1;       /* full, there is more */
+    unsigned                       complete:1;  /* nothing else is to come */
+    unsigned                       stopped:1;   /* is to be given up */
 
     unsigned                       ahead:1;     /* a slice, without output */
     unsigned                       fetched:1;   /* of the storage, ahead */
@@ -206,7 +207,6 @@ struct ngx_http_registry_call_s {
     unsigned                       chunked:1;   /* the reply is */
     unsigned                       close:1;     /* after the reply */
     unsigned                       excess:1;    /* a byte too many may come */
-    unsigned                       header_out:1;
     unsigned                       whole:1;     /* the reply was read */
 };
 
@@ -224,6 +224,7 @@ struct ngx_http_registry_ctx_s {
     ngx_http_registry_token_wait_t wait;
     ngx_uint_t                     running;     /* calls */
     ngx_http_request_t            *feeder;      /* takes the client's body */
+    ngx_chain_t                   *body;        /* read and not yet taken */
     off_t                          fed;         /* by earlier calls */
 
     ngx_http_registry_call_t      *own;         /* on its own upstream */
@@ -252,7 +253,6 @@ struct ngx_http_registry_ctx_s {
     unsigned                       tokenless:1; /* there is none to be had */
     unsigned                       renewed:1;   /* the token, once */
     unsigned                       body_begun:1;
-    unsigned                       feeding:1;
     unsigned                       answered:1;  /* by us, not by nginx */
     unsigned                       error_sent:1;
 };
@@ -338,6 +338,10 @@ ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
 ngx_http_request_t *ngx_http_registry_clone(ngx_http_request_t *r,
     ngx_http_registry_call_t *call, ngx_http_post_subrequest_t *ps,
     ngx_uint_t flags);
+
+/* gives up the call that is fed, as if it had ended; returns as above */
+ngx_int_t ngx_http_registry_calls_stop(ngx_http_request_t *r);
+
 ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);
 ngx_int_t ngx_http_registry_pass(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
@@ -435,11 +439,16 @@ extern const ngx_http_registry_reply_t  ngx_http_registry_reply_memory;
 extern const ngx_http_registry_reply_t  ngx_http_registry_reply_pass;
 
 /*
- * body.c: the client's body.  NGX_AGAIN: the request is woken when it is in
- * f->body; NGX_OK: it is; else an HTTP status to finalize with.
+ * body.c: the client's body.  read() puts what has come behind ctx->body, in
+ * memory; NGX_OK: that was the end of it; NGX_AGAIN: there may be more; else
+ * an HTTP status.  gather() reads all: NGX_AGAIN: the request is woken
+ * when it is in f->body; NGX_OK: it is; else an HTTP status to finalize with.
+ * failed() is told of such a status while the request waits.
  */
 ngx_int_t ngx_http_registry_body_begin(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r);
+void ngx_http_registry_body_failed(ngx_http_request_t *r, ngx_int_t rc);
 ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 extern ngx_http_request_body_filter_pt
@@ -447,11 +456,13 @@ extern ngx_http_request_body_filter_pt
 
 /*
  * feed.c: how a call takes the client's body.  begin() sets *length, -1 for
- * chunked framing, and the upstream's output filter; end() tells the flow
- * what was taken.
+ * chunked framing, and *bufs to what has come whole, or the upstream's output
+ * filter; NGX_ERROR: it is not to be sent.  event() is the main request's.
+ * end() tells the flow what was taken.
  */
-void ngx_http_registry_feed_begin(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, off_t *length);
+ngx_int_t ngx_http_registry_feed_begin(ngx_http_request_t *sr,
+    ngx_http_registry_call_t *rc, off_t *length, ngx_chain_t **bufs);
+void ngx_http_registry_feed_event(ngx_http_request_t *r);
 void ngx_http_registry_feed_end(ngx_http_request_t *sr,
     ngx_http_registry_call_t *rc);
 

@@ -32,11 +32,9 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     ngx_buf_t                     *b;
     reg_call_t                    *call;
     ngx_chain_t                   *cl, *body;
-    ngx_http_upstream_t           *u;
     ngx_http_registry_call_t      *rc;
     ngx_http_registry_loc_conf_t  *rlcf;
 
-    u = r->upstream;
     rc = ngx_http_registry_call_of(r);
     call = rc->call;
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
@@ -52,9 +50,12 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     reg_buf_text(&out, CRLF);
 
     length = (off_t) call->body.len;
+    body = NULL;
 
-    if (call->feed) {
-        ngx_http_registry_feed_begin(r, rc, &length);
+    if (call->feed
+        && ngx_http_registry_feed_begin(r, rc, &length, &body) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     ngx_http_registry_request_headers(&out, rc, length);
@@ -83,16 +84,9 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     b->flush = 1;
 
     cl->buf = b;
-    cl->next = NULL;
+    cl->next = body;
 
-    body = u->request_bufs;
-    u->request_bufs = cl;
-
-    /* a body that is still being read is added by the upstream itself */
-
-    if (call->feed && !r->request_body_no_buffering) {
-        cl->next = body;
-    }
+    r->upstream->request_bufs = cl;
 
     return NGX_OK;
 }

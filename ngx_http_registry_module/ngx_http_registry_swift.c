@@ -172,10 +172,6 @@ ngx_http_registry_reinit_request(ngx_http_request_t *r)
 
     ngx_http_registry_reset_reply(r, rc);
 
-    rc->header_out = 0;
-    rc->left += rc->sent;
-    rc->sent = 0;
-
     return NGX_OK;
 }
 
