@@ -2,6 +2,11 @@
  * How a storage call takes the client's body: its output filter reads what has
  * come, counts and hashes it, frames it when the length is not known, and ends
  * the call when its part is full, in the middle of the body if need be.
+ *
+ * A call of told length is whole with its last byte, a chunked one with its
+ * last chunk.  Either waits for the end of the body, as nginx tells it and no
+ * buffer does, and for the digest: what is wrong is never whole at the storage,
+ * and what is right is never answered before it was.
  */
 
 #include "ngx_http_registry_module.h"
@@ -161,11 +166,15 @@ ngx_http_registry_feed_bytes(ngx_http_request_t *sr, ngx_chain_t ***ll,
 }
 
 
-/* what of the body belongs to this part goes to *ll */
+/*
+ * What of the body belongs to this part goes to *ll.  "hold" keeps the call's
+ * last byte back; it is copied, since nginx may need the room to learn of the
+ * end.
+ */
 
 static ngx_int_t
 ngx_http_registry_feed_take(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, ngx_chain_t ***ll)
+    ngx_http_registry_call_t *rc, ngx_chain_t ***ll, ngx_uint_t hold)
 {
     off_t         size;
     u_char       *p;
@@ -192,9 +201,16 @@ ngx_http_registry_feed_take(ngx_http_request_t *sr,
 
         ngx_http_registry_feed_count(rc, p, size);
 
+        if (hold && rc->left == 0) {
+            rc->held = *--b->last;
+            rc->holding = 1;
+        }
+
         rc->ctx->body = cl->next;
 
-        if (ngx_http_registry_feed_add(sr, ll, b) != NGX_OK) {
+        if (b->pos != b->last
+            && ngx_http_registry_feed_add(sr, ll, b) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
@@ -317,7 +333,8 @@ ngx_http_registry_feed_next(ngx_http_request_t *sr,
 
     end = (rv == NGX_OK);
 
-    if (ngx_http_registry_feed_take(sr, rc, &ll) != NGX_OK) {
+    if (ngx_http_registry_feed_take(sr, rc, &ll, rc->final && !end) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -332,6 +349,12 @@ ngx_http_registry_feed_next(ngx_http_request_t *sr,
 
         if (ngx_http_registry_feed_ended(rc) != NGX_OK) {
             return NGX_DECLINED;
+        }
+
+        if (rc->holding
+            && ngx_http_registry_feed_bytes(sr, &ll, &rc->held, 1) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
     } else if (rc->left == 0 && !rc->final) {

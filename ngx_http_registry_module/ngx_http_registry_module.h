@@ -194,6 +194,8 @@ struct ngx_http_registry_call_s {
 
     off_t                          left;        /* until the part is full */
     off_t                          sent;
+    u_char                         held;        /* the last byte, */
+    unsigned                       holding:1;   /* until the body has ended */
     unsigned                       framed:1;    /* chunked towards RGW */
     unsigned                       final:1;     /* all the rest fits in */
     unsigned                       cut:1;       /* full, there is more */
