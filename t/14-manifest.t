@@ -347,6 +347,26 @@ is($c->request('GET', "$path/odd")->{content}, $odd, 'byte for byte');
 $c->request('DELETE', "$path/odd");
 
 
+# a layer is elsewhere only by its type, and by http or https
+
+my $absent = qq("size":5,"digest":"$none","urls");
+my $ordinary = 'application/vnd.oci.image.layer.v1.tar+gzip';
+my $foreign = $ordinary =~ s/layer/layer.nondistributable/r;
+
+for (
+    ['an ordinary layer', $ordinary, '["https://example.com/x"]'],
+    ['a file', $foreign, '["file:///etc/shadow"]'],
+    ['one of two', $foreign, '["https://example.com/x","gopher://a/"]'],
+    ['an empty one', $foreign, '[""]'],
+    ['none', $foreign, '[]'],
+) {
+    my ($what, $type, $urls) = @$_;
+    refused($c->put_manifest($name, 'urls', $odd =~
+            s{\{"mediaType":"strange/type"}{\{"mediaType":"$type",$absent:$urls\},$&}r),
+        400, 'MANIFEST_BLOB_UNKNOWN', "urls of a layer: $what");
+}
+
+
 # other algorithms
 
 my $sha512 = 'sha512:' . sha512_hex($bytes);

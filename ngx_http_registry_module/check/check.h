@@ -164,7 +164,7 @@ typedef struct {
 typedef enum {
     CHECK_REF_CONFIG = 0,
     CHECK_REF_LAYER,
-    CHECK_REF_FOREIGN,                  /* a layer with urls */
+    CHECK_REF_FOREIGN,                  /* a layer that is elsewhere */
     CHECK_REF_CHILD,
     CHECK_REF_SUBJECT
 } check_role_t;

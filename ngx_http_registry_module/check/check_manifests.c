@@ -179,7 +179,7 @@ add_refs(check_t *c, check_manifest_t *m, check_role_t role,
         ref = &c->refs[c->nrefs++];
 
         ref->node = node(c, &descriptors[i].digest);
-        ref->role = (role == CHECK_REF_LAYER && descriptors[i].has_urls)
+        ref->role = (role == CHECK_REF_LAYER && descriptors[i].foreign)
                     ? CHECK_REF_FOREIGN : role;
         ref->size = descriptors[i].size;
 

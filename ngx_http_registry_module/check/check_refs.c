@@ -66,7 +66,7 @@ check_blob_ref(check_t *c, check_batch_t *batch, check_repo_t *repo,
         c->blobs[blob].flags |= CHECK_BLOB_NEEDED;
     }
 
-    /* what has urls need not be here */
+    /* what is elsewhere need not be here */
 
     if (ref->role == CHECK_REF_FOREIGN) {
         return;

@@ -58,6 +58,8 @@ typedef struct {
     unsigned           platform;        /* platform_t */
     unsigned           part;            /* part_t */
     unsigned           parts;           /* bits of part_t */
+    unsigned           urls;            /* good ones are there */
+    unsigned           bad_urls;
 
     size_t             nrefs;
     size_t             layers_room;
@@ -552,7 +554,12 @@ on_below(parser_t *p, reg_json_event_t event, const reg_str_t *text,
     unsigned depth)
 {
     if (depth == 1 && p->part == PART_URLS) {
-        p->descriptor.has_urls = 1;
+        if (event == REG_JSON_STRING && reg_media_url(text)) {
+            p->urls = 1;
+
+        } else {
+            p->bad_urls = 1;
+        }
     }
 
     if (depth > 1 || p->part != PART_PLATFORM) {
@@ -620,6 +627,8 @@ begin_descriptor(parser_t *p, size_t offset)
     p->begin = offset - 1;
     p->part = PART_OTHER;
     p->parts = 0;
+    p->urls = 0;
+    p->bad_urls = 0;
     p->platform = PLATFORM_OTHER;
 
     return REG_OK;
@@ -639,6 +648,9 @@ end_descriptor(parser_t *p, size_t offset)
     if (!(p->parts & 1u << PART_SIZE)) {
         return refuse(p, "a descriptor has no size");
     }
+
+    p->descriptor.foreign = (p->urls && !p->bad_urls
+                             && reg_media_foreign(&p->descriptor.media_type));
 
     if (p->key == TOP_CONFIG) {
         p->m->config = p->descriptor;

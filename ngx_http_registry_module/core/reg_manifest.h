@@ -22,7 +22,11 @@ typedef struct {
     reg_digest_t    digest;
     int64_t         size;
     reg_str_t       text;               /* the JSON of it */
-    unsigned        has_urls:1;         /* "urls" is there and not empty */
+
+    /* its bytes may be elsewhere: it is of a type of which they may be, and
+       "urls" has addresses of http and https and nothing else */
+
+    unsigned        foreign:1;
     unsigned        linux_os:1;         /* "platform": "os" is linux, */
     unsigned        amd64:1;            /* "architecture" is amd64 */
 } reg_descriptor_t;

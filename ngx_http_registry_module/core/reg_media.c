@@ -149,3 +149,58 @@ reg_media_accepted(const reg_str_t *accept, reg_media_t media)
 
     return 0;
 }
+
+
+int
+reg_media_foreign(const reg_str_t *type)
+{
+    size_t     i;
+    reg_str_t  s;
+
+    static const char *const  types[] = {
+        "application/vnd.docker.image.rootfs.foreign.diff.tar",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
+    };
+
+    if (type->len == 0) {
+        return 0;
+    }
+
+    s = trim(type->data, type->data + type->len);
+
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (is(&s, types[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+reg_media_url(const reg_str_t *url)
+{
+    size_t         i, host;
+    unsigned char  c;
+
+    host = reg_str_starts(url, "https://") ? 8
+           : reg_str_starts(url, "http://") ? 7 : 0;
+
+    if (host == 0 || url->len == host || url->data[host] == '/') {
+        return 0;
+    }
+
+    for (i = host; i < url->len; i++) {
+        c = url->data[i];
+
+        if (c <= ' ' || c >= 0x7f || c == '#') {
+            return 0;
+        }
+    }
+
+    return 1;
+}

@@ -30,4 +30,11 @@ reg_str_t reg_media_text(reg_media_t media);
 int reg_media_accepted(const reg_str_t *accept, reg_media_t media);
 
 
+/* 1: layers of this type may be elsewhere, at the "urls" of a descriptor */
+int reg_media_foreign(const reg_str_t *type);
+
+/* 1: http or https, with a host, without a fragment, visible ASCII only */
+int reg_media_url(const reg_str_t *url);
+
+
 #endif /* _REG_MEDIA_H_INCLUDED_ */

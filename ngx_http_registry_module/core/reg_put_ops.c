@@ -228,9 +228,7 @@ add_refs(reg_flow_t *f, push_t *push)
 
     for (i = 0; i < m->nlayers; i++) {
 
-        /* "urls": the bytes are elsewhere (non-distributable layers) */
-
-        if (!m->layers[i].has_urls) {
+        if (!m->layers[i].foreign) {
             push->refs[push->nrefs++] = &m->layers[i];
         }
     }

@@ -229,6 +229,38 @@ static const char  full[] =
     "\"subject\":" DESC ",\"annotations\": {\"a\" : \"b\\\"}\"} }";
 
 
+/* whether a layer need not be there */
+
+static const struct { const char *type; const char *urls; int want; }
+    foreign[] =
+{
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+      "[\"https://a/b?c=d\"]", 1 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "[\"http://a\",\"https://b/\"]", 1 },
+    { "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+      "[\"http://a/\"]", 1 },
+    { "application/vnd.oci.image.layer.v1.tar+gzip", "[\"http://a/\"]", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar", "[]", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar", "null", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "[\"http://a/\",\"file:///etc/shadow\"]", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "[\"http://a/\",{\"x\":\"http://a/\"}]", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "[\"javascript:alert(1)\"]", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "[\"\"]", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "[\"http:///a\"]", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "[\"http://a/#b\"]", 0 },
+    { "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "[\"http://a/\\r\\nX: y\"]", 0 },
+    { "", "[\"http://a/\"]", 0 }
+};
+
+
 static reg_rc_t
 write_event(void *data, reg_json_event_t event, const reg_str_t *text,
     unsigned depth, size_t offset)
@@ -416,11 +448,45 @@ test_manifests(void)
     ok(tap_is(&m.artifact_type, "x/y"), "full", 1);
     ok(tap_is(&m.annotations, "{\"a\" : \"b\\\"}\"}"), "full", 2);
     ok(m.config.size == 7 && tap_is(&m.config.media_type, "a/b"), "full", 3);
-    ok(m.nlayers == 1 && m.layers[0].has_urls && !m.config.has_urls
+    ok(m.nlayers == 1 && !m.layers[0].foreign && !m.config.foreign
        && m.layers[0].size == 3 && tap_is(&m.layers[0].media_type, "l/m"),
        "full", 4);
     ok(m.subject.digest.alg == REG_SHA256 && m.subject.digest.raw[0] == 0x01
        && m.subject.digest.raw[31] == 0xef, "full", 5);
+
+    tap_arena_free(&arena);
+}
+
+
+static void
+test_foreign(void)
+{
+    char             text[2000];
+    size_t           i;
+    reg_str_t        s;
+    tap_arena_t      arena;
+    const char      *why;
+    reg_manifest_t   m;
+
+    tap_arena_init(&arena, SIZE_MAX);
+
+    for (i = 0; i < ROWS(foreign); i++) {
+
+        /* the type behind the urls, and a plain layer behind it */
+
+        (void) snprintf(text, sizeof(text), "{" V2 "," CONFIG ",\"layers\":[{"
+                        DIGEST ",\"size\":3,\"urls\":%s,\"mediaType\":\"%s\"}"
+                        ",{" DIGEST ",\"size\":3,\"mediaType\":\"%s\"}]}",
+                        foreign[i].urls, foreign[i].type, foreign[i].type);
+
+        s = tap_str(&arena, text, strlen(text));
+
+        ok(reg_manifest_parse(&arena.arena, &s, REG_MEDIA_UNKNOWN, &m, &why)
+           == REG_OK && m.nlayers == 2
+           && (int) m.layers[0].foreign == foreign[i].want
+           && !m.layers[1].foreign,
+           "foreign layer", i);
+    }
 
     tap_arena_free(&arena);
 }
@@ -517,6 +583,7 @@ main(void)
     test_depth();
     test_listings();
     test_manifests();
+    test_foreign();
     test_count();
     test_memory();
 
