@@ -191,6 +191,16 @@ for ([empty => sub { '' }], [newline => sub { "$_[0]\n" }],
         'have their texts again';
 }
 
+# a link is a right to read, which a manifest alone does not prove
+
+del($layer_link);
+settle();
+is_deeply [grep { $_->{type} eq 'repair' } check_json('--repair', 'safe')], [],
+    'a layer that is not linked: is left so by "safe"';
+is $store->swift('HEAD', "/$layer_link")->{status}, 404, 'it is';
+put($layer_link, $body{$layer_link});
+settle();
+
 repairs('a layer is not linked', "layer-link-missing $layer_link", 'layers',
     sub { del($layer_link) });
 is get($layer_link), $layer, 'is linked';

@@ -91,10 +91,11 @@ static const char  help[] =
 "\n"
 "Repair:\n"
 "  --repair KIND,...   links          rewrites links with a wrong text\n"
-"                      layers         links that a manifest's blobs lack\n"
 "                      revisions      links that a tag's manifest lacks\n"
 "                      referrers      entries of manifests with a subject\n"
 "                      safe           all of the above\n"
+"                      layers         links that a manifest's blobs lack: whoever\n"
+"                                     pushed it may read them then\n"
 "                      dangling-tags  removes tags without a manifest\n"
 "                      dangling-links removes links to data that is not there\n"
 "                      markers        removes directory markers\n"
@@ -121,7 +122,7 @@ static const struct {
     { "dangling-tags", CHECK_DANGLING_TAGS },
     { "dangling-links", CHECK_DANGLING_LINKS },
     { "markers", CHECK_MARKERS },
-    { "safe", CHECK_LINKS|CHECK_LAYERS|CHECK_REVISIONS|CHECK_REFERRERS }
+    { "safe", CHECK_LINKS|CHECK_REVISIONS|CHECK_REFERRERS }
 };
 
 #define NREPAIRS  (sizeof(repairs) / sizeof(repairs[0]))
