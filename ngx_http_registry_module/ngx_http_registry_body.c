@@ -13,7 +13,133 @@ static void ngx_http_registry_body_event(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_take(ngx_http_request_t *r);
 
 
+/* read of a file at a time */
+#define NGX_HTTP_REGISTRY_PIECE  (64 * 1024)
+
+
 ngx_http_request_body_filter_pt  ngx_http_registry_next_request_body_filter;
+
+
+off_t
+ngx_http_registry_body_length(ngx_http_request_t *r)
+{
+    off_t         size;
+    ngx_chain_t  *cl;
+
+    if (r->request_body == NULL) {
+        return r->headers_in.chunked
+               ? -1 : ngx_max(r->headers_in.content_length_n, 0);
+    }
+
+    size = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        size += ngx_buf_size(cl->buf);
+    }
+
+    return size;
+}
+
+
+/*
+ * Of a body that was read before: by "mirror", a firewall, or a script, who
+ * may need it still.
+ */
+
+static ngx_int_t
+ngx_http_registry_body_again(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl, **ll;
+
+    ctx->body_piece = ngx_create_temp_buf(r->pool, NGX_HTTP_REGISTRY_PIECE);
+    if (ctx->body_piece == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ll = &ctx->body_before;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+
+        if (ngx_buf_size(cl->buf) == 0) {
+            continue;
+        }
+
+        b = ngx_alloc_buf(r->pool);
+        *ll = ngx_alloc_chain_link(r->pool);
+
+        if (b == NULL || *ll == NULL) {
+            *ll = NULL;
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        *b = *cl->buf;
+        (*ll)->buf = b;
+        ll = &(*ll)->next;
+        *ll = NULL;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the next of it, of a file as much as there is room for */
+
+static ngx_int_t
+ngx_http_registry_body_next(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_chain_t **ll)
+{
+    off_t         size;
+    ssize_t       n;
+    ngx_buf_t    *b, *piece;
+    ngx_chain_t  *cl;
+
+    cl = ctx->body_before;
+    b = cl->buf;
+    piece = ctx->body_piece;
+
+    if (ngx_buf_in_memory(b)) {
+        ctx->body_before = cl->next;
+        cl->next = NULL;
+        *ll = cl;
+
+        return NGX_OK;
+    }
+
+    if (piece->pos != piece->last) {
+        return NGX_OK;
+    }
+
+    size = ngx_min(b->file_last - b->file_pos, piece->end - piece->start);
+    n = ngx_read_file(b->file, piece->start, size, b->file_pos);
+
+    if (n != (ssize_t) size) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "registry: cannot read the body from \"%V\"",
+                      &b->file->name);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->file_pos += n;
+    piece->pos = piece->start;
+    piece->last = piece->start + n;
+
+    cl = ngx_alloc_chain_link(r->pool);
+    if (cl == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cl->buf = piece;
+    cl->next = NULL;
+    *ll = cl;
+
+    if (b->file_pos == b->file_last) {
+        ctx->body_before = ctx->body_before->next;
+    }
+
+    return NGX_OK;
+}
 
 
 /* a client that is gone is told so, as nginx does elsewhere */
@@ -45,6 +171,10 @@ ngx_http_registry_body_begin(ngx_http_request_t *r)
     }
 
     ctx->body_begun = 1;
+
+    if (r->request_body) {
+        return ngx_http_registry_body_again(r, ctx);
+    }
 
     handler = r->write_event_handler;
     r->request_body_no_buffering = 1;
@@ -92,6 +222,19 @@ ngx_http_registry_body_read(ngx_http_request_t *r)
     }
 
     for (ll = &ctx->body; *ll; ll = &(*ll)->next) { /* void */ }
+
+    if (ctx->body_piece) {
+
+        if (ctx->body_before) {
+            rc = ngx_http_registry_body_next(r, ctx, ll);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+
+        return ctx->body_before ? NGX_AGAIN : NGX_OK;
+    }
 
     for (cl = rb ? rb->bufs : NULL; cl; cl = next) {
         next = cl->next;

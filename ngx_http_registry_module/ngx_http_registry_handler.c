@@ -389,8 +389,7 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return rc;
     }
 
-    f->body_length = r->headers_in.chunked ? -1
-                     : ngx_max(r->headers_in.content_length_n, 0);
+    f->body_length = ngx_http_registry_body_length(r);
 
     if (RAND_bytes(f->random, sizeof(f->random)) != 1) {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,

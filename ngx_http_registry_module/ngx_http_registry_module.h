@@ -227,6 +227,8 @@ struct ngx_http_registry_ctx_s {
     ngx_uint_t                     running;     /* calls */
     ngx_http_request_t            *feeder;      /* takes the client's body */
     ngx_chain_t                   *body;        /* read and not yet taken */
+    ngx_chain_t                   *body_before; /* by others, and not by us */
+    ngx_buf_t                     *body_piece;  /* of its file */
     off_t                          fed;         /* by earlier calls */
 
     ngx_http_registry_call_t      *own;         /* on its own upstream */
@@ -441,12 +443,13 @@ extern const ngx_http_registry_reply_t  ngx_http_registry_reply_memory;
 extern const ngx_http_registry_reply_t  ngx_http_registry_reply_pass;
 
 /*
- * body.c: the client's body.  read() puts what has come behind ctx->body, in
+ * body.c: the client's body.  length() is -1 when it is not told.  read() puts what has come behind ctx->body, in
  * memory; NGX_OK: that was the end of it; NGX_AGAIN: there may be more; else
  * an HTTP status.  gather() reads all: NGX_AGAIN: the request is woken
  * when it is in f->body; NGX_OK: it is; else an HTTP status to finalize with.
  * failed() is told of such a status while the request waits.
  */
+off_t ngx_http_registry_body_length(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_begin(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r);
