@@ -81,7 +81,7 @@ ngx_http_registry_reply_copy(reg_reply_t *dst, const reg_reply_t *src,
 
     reg_str_t  *to[] = { &dst->body, &dst->etag, &dst->object_manifest,
                          &dst->content_range, &dst->trans_id,
-                         &dst->meta_digest };
+                         &dst->meta_digest, &dst->vouched };
 
     *dst = *src;
 

@@ -319,6 +319,11 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    if (NGX_HTTP_REGISTRY_IS(REG_HEADER_VOUCHED)) {
+        return ngx_http_registry_keep(r, &reply->vouched, value,
+                                      value + value_len);
+    }
+
     if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
         return ngx_http_registry_keep(r, &reply->trans_id, value,
                                       value + value_len);

@@ -69,7 +69,17 @@ sub at_once {
     ok $r->{status} == 200 && $r->{content} eq read_file($good),
         "$test: the blob is right";
 
+    # of all that made segments one has the blob
+    my $blob = $t->store->swift('HEAD',
+        '/' . RegistryTest::blob_name($digest));
+    my ($own) = ($blob->{headers}{'x-object-manifest'} // '/') =~ m{/(.*)};
+    is_deeply [grep { !length $own || index($_, $own) }
+        map { $_->{name} } @{ $t->store->list('segments/') }], [],
+        "$test: no segments are left";
+
     $t->store->swift('DELETE', '/' . RegistryTest::blob_name($digest));
+    $t->store->swift('DELETE', "/$_")
+        for map { $_->{name} } @{ $t->store->list('segments/') };
     $c->request('DELETE', "/v2/$name/blobs/$digest");
 }
 

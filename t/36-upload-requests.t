@@ -43,6 +43,11 @@ sub asked {
 }
 
 
+# of those that are made at the same time any is the first
+
+sub sorted { join ' ', sort map { /^(\S+)/ } @{ $relay->calls } }
+
+
 sub patch {
     my ($location, $bytes, %header) = @_;
 
@@ -72,8 +77,13 @@ asked('POST');
 $location = patch($location, 'x' x $LONG, Chunked => 1);
 asked('PATCH of unknown length', 'PUT', 'GET');
 is close_upload($location, 'x' x $LONG), 201, 'PUT';
-is join(' ', sort map { /^(\S+)/ } @{ $relay->calls }), 'DELETE HEAD PUT PUT',
-    'PUT of one part: requests';        # the last two at the same time
+is sorted(), 'DELETE GET HEAD HEAD PUT PUT',
+    'PUT of one part: requests';        # three of them at the same time
+
+$location = patch($c->begin_upload('docker2'), 'x' x $LONG);
+$relay->calls;
+is close_upload($location, 'x' x $LONG), 201, 'PUT of what is there';
+is sorted(), 'DELETE HEAD PUT', 'PUT of what is there: requests';
 
 $location = $c->begin_upload('chunks');
 $location = patch($location, 'a' x $LONG);
@@ -86,7 +96,14 @@ asked('a short one behind it', 'PUT', 'GET');
 $location = $c->begin_upload('whole');
 is $c->request('PUT', $c->with_digest($location, sha('whole')),
     { headers => \%type, content => 'whole' })->{status}, 201, 'PUT';
-asked('POST and PUT', 'GET', 'PUT', 'PUT');
+is sorted(), 'GET HEAD HEAD PUT PUT', 'POST and PUT: requests';
+
+is $c->request('POST', '/v2/whole/blobs/uploads/?digest=' . sha('at once'),
+    { headers => \%type, content => 'at once' })->{status}, 201, 'POST';
+is sorted(), 'GET HEAD PUT PUT', 'POST of all: requests';
+is $c->request('POST', '/v2/again/blobs/uploads/?digest=' . sha('at once'),
+    { headers => \%type, content => 'at once' })->{status}, 201, 'POST';
+is sorted(), 'DELETE HEAD HEAD PUT PUT', 'POST of what is there: requests';
 
 
 # nothing of a blob of several parts expires

@@ -2,11 +2,12 @@
  * The end of an upload: PUT of /v2/<name>/blobs/uploads/<id>?digest=, and
  * POST with a digest.
  *
- * A whole body of known length goes straight to the blob's name: the last
- * bytes stay back until the digest is right, and a store that did not get
- * them keeps nothing.  Otherwise one part is copied to the blob's name, and
- * several become the segments of a large object.  Data is complete and
- * checked before it is linked.
+ * A whole body of known length goes straight to the blob's name if nothing
+ * stands there: the last bytes stay back until the digest is right, and a
+ * store that did not get them keeps nothing.  Otherwise one part is copied to
+ * the blob's name, and several become the segments of a large object, unless
+ * what stands there is right.  Data is complete and checked before it is
+ * linked.
  *
  * The digest decides: a state that is behind the store, or parts that are
  * gone because this request was answered before, do not matter when the
@@ -18,7 +19,10 @@
 #include "reg_query.h"
 
 
+static reg_todo_t look_first(reg_flow_t *f);
+static reg_todo_t judge_look_first(reg_flow_t *f);
 static reg_todo_t feed_blob(reg_flow_t *f);
+static reg_todo_t judge_fed_blob(reg_flow_t *f);
 static reg_todo_t feed_rest(reg_flow_t *f);
 static reg_todo_t list_parts(reg_flow_t *f);
 static reg_todo_t hash_part(reg_flow_t *f);
@@ -26,20 +30,22 @@ static reg_todo_t judge_hashed(reg_flow_t *f);
 static reg_todo_t check_digest(reg_flow_t *f);
 static reg_todo_t read_own_link(reg_flow_t *f);
 static reg_todo_t judge_own_link(reg_flow_t *f);
-static reg_todo_t check_blob(reg_flow_t *f);
 static reg_todo_t judge_merged(reg_flow_t *f);
 static reg_todo_t copy_part(reg_flow_t *f);
 static reg_todo_t judge_copied(reg_flow_t *f);
-static reg_todo_t verify_blob(reg_flow_t *f);
-static reg_todo_t judge_verified(reg_flow_t *f);
 static reg_todo_t link_blob(reg_flow_t *f);
 static reg_todo_t judge_linked(reg_flow_t *f);
 
 
 static const reg_step_t  put_whole[] = {
-    { "find upload", reg_upload_find, reg_upload_judge_found },
-    { "feed blob", feed_blob, reg_upload_judge_fed },
-    { "link blob", reg_upload_link, reg_judge_made },
+    { "look at blob", look_first, judge_look_first },
+    { "feed blob", feed_blob, judge_fed_blob },
+    { "read blob", reg_final_read, reg_final_judge_read },
+    { "copy part", copy_part, judge_copied },
+    { "verify blob", reg_final_verify, reg_final_judge_verified },
+    { "read blob again", reg_final_read, reg_final_judge_read },
+    { "link blob", link_blob, judge_linked },
+    { "drop lost segments", reg_final_drop_lost, reg_final_judge_lost },
     { "answer", reg_upload_say_created, NULL }
 };
 
@@ -52,17 +58,23 @@ static const reg_step_t  put_parts[] = {
     { "hash parts", hash_part, judge_hashed },
     { "check digest", check_digest, NULL },
     { "read own link", read_own_link, judge_own_link },
-    { "check blob", check_blob, reg_upload_judge_blob },
+    { "look at blob", reg_final_look, reg_final_judge_look },
+    { "read blob", reg_final_read, reg_final_judge_read },
     { "read small parts", reg_upload_read_small, reg_upload_judge_small },
     { "merge parts", reg_upload_merge, judge_merged },
     { "copy part", copy_part, judge_copied },
+    { "mark segments", reg_segments_mark, reg_segments_judge_marked },
     { "copy parts", reg_segments_copy, reg_segments_judge_copied },
     { "check segments", reg_segments_head, reg_segments_judge_head },
-    { "check blob again", reg_segments_check, reg_segments_judge_checked },
+    { "look again", reg_segments_look, reg_segments_judge_look },
     { "drop segments", reg_segments_drop, reg_segments_drop },
-    { "write large object", reg_segments_write, reg_judge_made },
-    { "verify blob", verify_blob, judge_verified },
+    { "write large object", reg_segments_write, reg_segments_judge_written },
+    { "unmark segments", reg_segments_unmark, reg_segments_judge_unmarked },
+    { "verify blob", reg_final_verify, reg_final_judge_verified },
+    { "read blob again", reg_final_read, reg_final_judge_read },
+    { "drop own segments", reg_segments_drop, reg_segments_drop },
     { "link blob", link_blob, judge_linked },
+    { "drop lost segments", reg_final_drop_lost, reg_final_judge_lost },
     { "delete parts", reg_upload_delete_parts, reg_upload_delete_parts },
     { "answer", reg_upload_say_created, NULL }
 };
@@ -139,21 +151,96 @@ hash_is_right(const reg_upload_t *u)
 }
 
 
+/* a POST has begun its upload itself: nobody can have cancelled it */
+
+static reg_todo_t
+look_first(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    u->data = u->digest;
+    u->size = f->body_length;
+
+    (void) reg_final_look(f);
+
+    if (f->method != REG_POST) {
+        (void) reg_upload_place(f, REG_PLACE_LOSE, 0);
+        reg_flow_call(f, REG_HEAD, reg_path_cancelled(f->arena,
+                                                      &f->route.name,
+                                                      &u->id));
+    }
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_look_first(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (f->ncalls > 1) {
+
+        if (reg_store_failed(f, &f->calls[1])) {
+            return REG_ANSWER;
+        }
+
+        if (f->calls[1].reply.status == 200) {
+            return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
+        }
+    }
+
+    return reg_final_judge_look(f);
+}
+
+
+/*
+ * Where nothing stands the body goes straight to the blob's name.  Else it
+ * becomes a part: what it is, is known at its end.
+ */
+
 static reg_todo_t
 feed_blob(reg_flow_t *f)
 {
-    reg_call_t    *call;
+    reg_todo_t     todo;
     reg_upload_t  *u = f->op;
 
-    call = reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->digest));
-    call->feed = 1;
+    todo = reg_upload_feed(f);
 
-    f->hash = &u->hash;
     f->expected = &u->digest;
 
-    u->data = u->digest;
+    if (u->standing.status != 200) {
+        u->direct = 1;
+        f->calls[0].object = reg_path_blob(f->arena, &u->data);
+        f->calls[0].failed = (f->calls[0].object.data == NULL);
+        f->calls[0].headers.len = 0;
+    }
 
-    return REG_CALL;
+    return todo;
+}
+
+
+static reg_todo_t
+judge_fed_blob(reg_flow_t *f)
+{
+    reg_todo_t     todo;
+    reg_upload_t  *u = f->op;
+
+    todo = reg_upload_judge_fed(f);
+
+    if (todo != REG_NEXT) {
+        return todo;
+    }
+
+    u->wrote = u->direct;
+    u->stored = u->direct;
+    u->doubt = 0;
+
+    if (!u->direct) {
+        reg_final_weigh(u);
+    }
+
+    return REG_NEXT;
 }
 
 
@@ -339,54 +426,6 @@ judge_own_link(reg_flow_t *f)
 }
 
 
-/*
- * Segments belong to one large object: a blob that is there already is left
- * as it is, since those of the old one would stay for ever.
- */
-
-static reg_todo_t
-check_blob(reg_flow_t *f)
-{
-    reg_upload_t  *u = f->op;
-
-    if (!u->gone && u->session.nparts <= 1) {
-        return REG_NEXT;
-    }
-
-    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
-
-    return REG_CALL;
-}
-
-
-reg_todo_t
-reg_upload_judge_blob(reg_flow_t *f)
-{
-    reg_call_t    *call = &f->calls[0];
-    reg_upload_t  *u = f->op;
-    reg_digest_t   empty;
-
-    if (reg_store_failed(f, call)) {
-        return REG_ANSWER;
-    }
-
-    reg_digest_of(&empty, REG_SHA256, "", 0);
-
-    u->stored = (call->reply.status == 200
-                 && (u->size < 0 ? call->reply.length > 0
-                                   || reg_digest_equal(&empty, &u->data)
-                                 : call->reply.length == u->size));
-
-    if (u->gone && !u->stored) {
-        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
-    }
-
-    u->next = 0;
-
-    return REG_NEXT;
-}
-
-
 /* what was merged is deleted with all other parts, at the end */
 
 static reg_todo_t
@@ -425,7 +464,7 @@ copy_part(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    if (u->gone || u->session.nparts > 1) {
+    if (u->gone || u->stored || u->session.nparts > 1) {
         return REG_NEXT;
     }
 
@@ -455,69 +494,8 @@ judge_copied(reg_flow_t *f)
     }
 
     u->gone = (f->calls[0].reply.status == 404);
-
-    return REG_NEXT;
-}
-
-
-static reg_todo_t
-verify_blob(reg_flow_t *f)
-{
-    reg_upload_t  *u = f->op;
-
-    if (u->stored) {
-        return REG_NEXT;
-    }
-
-    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
-
-    return REG_CALL;
-}
-
-
-static reg_todo_t
-judge_verified(reg_flow_t *f)
-{
-    reg_call_t     *call = &f->calls[0];
-    reg_upload_t   *u = f->op;
-    reg_session_t   copied;
-
-    if (reg_store_failed(f, call)) {
-        return REG_ANSWER;
-    }
-
-    if (call->reply.status == 404 && u->gone) {
-        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
-    }
-
-    if (call->reply.status == 404) {
-        return reg_refuse(f, REG_E_UNAVAILABLE,
-                          "the storage does not have what was written");
-    }
-
-    if (call->reply.length != u->size) {
-        return reg_refuse(f, REG_E_UNAVAILABLE,
-                          "the storage holds another size than was written");
-    }
-
-    if (u->session.nparts == 1 && call->reply.object_manifest.len == 0) {
-        reg_session_init(&copied);
-        reg_session_add(&copied, u->size, &call->reply.etag);
-
-        if (memcmp(copied.chain, u->session.chain, sizeof(copied.chain))
-            != 0)
-        {
-            return reg_refuse(f, REG_E_UNAVAILABLE,
-                              "the storage holds other bytes than were"
-                              " written");
-        }
-    }
-
-    if (call->reply.expires) {
-        return reg_upload_refuse_expiring(f);
-    }
-
-    u->next = 0;
+    u->wrote = !u->gone;
+    u->overwritten = u->standing.object_manifest;
 
     return REG_NEXT;
 }
@@ -533,7 +511,9 @@ reg_upload_refuse_expiring(reg_flow_t *f)
 
 /*
  * The only part goes at the same time: should the link fail, the client's
- * next try finds the blob, which its state proves.
+ * next try finds the blob, which its state proves.  So are the segments that
+ * this blob may have made superfluous listed, and what was kept is looked at
+ * once more if the body came after the first look.
  */
 
 static reg_todo_t
@@ -543,9 +523,16 @@ link_blob(reg_flow_t *f)
     reg_upload_t  *u = f->op;
 
     todo = reg_upload_link(f);
+    u->links = f->ncalls;
 
-    if (!u->listed && u->session.nparts == 1) {
-        u->next = 1;
+    if (u->wrote) {
+        reg_final_list_lost(f);
+
+    } else if (u->written && !u->listed) {
+        (void) reg_final_look(f);
+    }
+
+    if (!u->listed && !u->direct && u->session.nparts == 1) {
         reg_flow_call(f, REG_DELETE, only_part(f));
     }
 
@@ -556,11 +543,31 @@ link_blob(reg_flow_t *f)
 static reg_todo_t
 judge_linked(reg_flow_t *f)
 {
+    reg_todo_t     todo;
+    reg_call_t    *more;
     reg_upload_t  *u = f->op;
 
-    f->ncalls -= u->next;
+    more = f->ncalls > u->links ? &f->calls[u->links] : NULL;
+    f->ncalls = u->links;
 
-    return reg_judge_made(f);
+    todo = reg_judge_made(f);
+
+    if (todo != REG_NEXT || more == NULL) {
+        return todo;
+    }
+
+    if (u->wrote) {
+        reg_final_take_lost(f, more);
+
+    } else if (more->method == REG_HEAD
+               && (more->reply.status != 200
+                   || !reg_str_equal(&more->reply.etag, &u->standing.etag)))
+    {
+        return reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the blob was changed meanwhile; try again");
+    }
+
+    return REG_NEXT;
 }
 
 
@@ -568,8 +575,6 @@ reg_todo_t
 reg_upload_link(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
-
-    u->next = 0;
 
     reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
                                           &u->data), &u->data);
@@ -592,10 +597,10 @@ reg_upload_say_created(reg_flow_t *f)
 
     text = reg_digest_text(f->arena, &u->digest);
 
-    /* a whole body has no size but that of its hash; a mount has neither */
+    /* a mount has no size */
 
     f->made = u->data;
-    f->made_size = u->size ? u->size : (int64_t) u->hash.bytes;
+    f->made_size = u->size;
 
     reg_answer(f, 201);
     reg_answer_header(f, "Location", reg_location(f, "/blobs/", &text));

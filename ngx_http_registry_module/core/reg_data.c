@@ -75,22 +75,11 @@ reg_data_judge_head(reg_flow_t *f, reg_data_t *data, const reg_call_t *call)
 static int
 find_segments(reg_flow_t *f, reg_data_t *data, const reg_str_t *manifest)
 {
-    size_t     len;
     reg_str_t  prefix;
 
-    prefix = *manifest;
-    len = f->container.len;
-
-    unescape(&prefix);
-
-    if (prefix.len <= len || prefix.data[len] != '/'
-        || memcmp(prefix.data, f->container.data, len) != 0)
-    {
+    if (!reg_data_segments(f, manifest, &prefix)) {
         return 0;
     }
-
-    prefix.data += len + 1;
-    prefix.len -= len + 1;
 
     data->segments = prefix;
     data->by_offset = (reg_str_starts(&prefix, REG_PATH_SEGMENTS) != 0);
@@ -98,6 +87,37 @@ find_segments(reg_flow_t *f, reg_data_t *data, const reg_str_t *manifest)
     data->marker.len = 0;
     data->next = -1;
     data->sum = 0;
+
+    return 1;
+}
+
+
+int
+reg_data_segments(reg_flow_t *f, const reg_str_t *manifest,
+    reg_str_t *prefix)
+{
+    size_t  len;
+
+    len = f->container.len;
+
+    if (reg_str_copy(f->arena, prefix, manifest->data, manifest->len)
+        != REG_OK)
+    {
+        prefix->data = NULL;
+        prefix->len = 0;
+        return 1;
+    }
+
+    unescape(prefix);
+
+    if (prefix->len <= len || prefix->data[len] != '/'
+        || memcmp(prefix->data, f->container.data, len) != 0)
+    {
+        return 0;
+    }
+
+    prefix->data += len + 1;
+    prefix->len -= len + 1;
 
     return 1;
 }
@@ -116,7 +136,7 @@ digit(unsigned char c)
 }
 
 
-/* the reply's bytes are ours: in place, as it only gets shorter */
+/* in place, as it only gets shorter */
 
 static void
 unescape(reg_str_t *s)

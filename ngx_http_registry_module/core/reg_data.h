@@ -47,6 +47,13 @@ reg_data_state_t reg_data_judge_list(reg_flow_t *f, reg_data_t *data,
     const reg_call_t *call);
 
 /*
+ * The prefix of a large object's segments out of its X-Object-Manifest;
+ * 0: they are not below what is ours.  Null data: out of memory.
+ */
+int reg_data_segments(reg_flow_t *f, const reg_str_t *manifest,
+    reg_str_t *prefix);
+
+/*
  * The link of a layer or of a manifest: REG_BAD for one that does not name
  * the digest, or for another algorithm a sha256 that has the bytes; f->damage
  * says how.

@@ -20,6 +20,9 @@
 /* of a large object: its size when it was made, which RGW does not keep */
 #define REG_HEADER_WHOLE  "X-Object-Meta-Registry-Size"
 
+/* and the ETag that the storage tells while its segments are those */
+#define REG_HEADER_VOUCHED  "X-Object-Meta-Registry-ETag"
+
 /* read into memory: configs, which each pull of an image reads */
 #define REG_SMALL_MAX    (64 * 1024)
 
@@ -60,6 +63,7 @@ typedef struct {
     reg_str_t       etag;               /* without quotes */
     reg_str_t       object_manifest;    /* X-Object-Manifest */
     int64_t         whole;              /* REG_HEADER_WHOLE; 0: none */
+    reg_str_t       vouched;            /* REG_HEADER_VOUCHED */
     reg_str_t       trans_id;
     reg_str_t       meta_digest;        /* X-Object-Meta-Digest */
     unsigned        expires:1;          /* the store will delete the object */

@@ -211,8 +211,18 @@ part(reg_str_t rest, reg_object_t *o)
 static int
 segment(reg_str_t rest, reg_object_t *o)
 {
+    size_t  len;
+
     o->kind = REG_OBJECT_SEGMENT;
     o->own = reg_str_starts(&rest, "ngx/") ? 1 : 0;
+
+    len = sizeof(REG_PATH_MARK) - 1;
+
+    if (o->own && rest.len > len
+        && memcmp(rest.data + rest.len - len, REG_PATH_MARK, len) == 0)
+    {
+        return 1;
+    }
 
     if (rest.len <= NUMBER_LEN + 1
         || rest.data[rest.len - NUMBER_LEN - 1] != '/')

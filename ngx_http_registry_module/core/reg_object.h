@@ -22,7 +22,8 @@ typedef enum {
     REG_OBJECT_UPLOAD,          /* name, id, rest: an upload of registry:2 */
     REG_OBJECT_REFERRER,        /* name, subject, digest */
     REG_OBJECT_PART,            /* name, id, number: an upload of ours */
-    REG_OBJECT_SEGMENT          /* id: all up to the last slash, number, own */
+    REG_OBJECT_SEGMENT          /* id: all up to the last slash, number, own;
+                                   of a mark beside them its name */
 } reg_object_kind_t;
 
 

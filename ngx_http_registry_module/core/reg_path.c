@@ -261,6 +261,38 @@ reg_path_cancelled(reg_arena_t *a, const reg_str_t *name,
 
 
 reg_str_t
+reg_path_segments_of(reg_arena_t *a, const reg_digest_t *d,
+    const reg_str_t *id)
+{
+    reg_buf_t      b;
+    unsigned char  hex[2 * REG_DIGEST_RAW_MAX], *end;
+
+    end = reg_hex(hex, d->raw, reg_alg_size(d->alg));
+
+    reg_buf_init(&b, a, 128);
+    reg_buf_add(&b, hex, (size_t) (end - hex));
+    reg_buf_char(&b, '/');
+    reg_buf_add_str(&b, id);
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
+reg_path_mark(reg_arena_t *a, const reg_str_t *id)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, a, 128);
+    reg_buf_text(&b, REG_PATH_SEGMENTS);
+    reg_buf_add_str(&b, id);
+    reg_buf_text(&b, REG_PATH_MARK);
+
+    return reg_buf_str(&b);
+}
+
+
+reg_str_t
 reg_path_segments(reg_arena_t *a, const reg_str_t *id)
 {
     reg_buf_t  b;

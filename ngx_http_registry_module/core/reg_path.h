@@ -74,6 +74,14 @@ reg_str_t reg_path_cancelled(reg_arena_t *a, const reg_str_t *name,
 /* the prefix of a large object's segments, which belong to it alone */
 #define REG_PATH_SEGMENTS  "segments/ngx/"
 
+/* beside them, while the request that writes them is at work */
+#define REG_PATH_MARK      ".closing"
+
+/* "<hex>/<id>": whose segments they are, and of which request */
+reg_str_t reg_path_segments_of(reg_arena_t *a, const reg_digest_t *d,
+    const reg_str_t *id);
+reg_str_t reg_path_mark(reg_arena_t *a, const reg_str_t *id);
+
 reg_str_t reg_path_segments(reg_arena_t *a, const reg_str_t *id);
 reg_str_t reg_path_segment(reg_arena_t *a, const reg_str_t *id,
     int64_t offset);

@@ -3,14 +3,20 @@
  *
  * They are copied to segments, of this request alone, whatever others do with
  * the same parts; these are compared with what was hashed; then the large
- * object is written at the blob's name.
+ * object is written at the blob's name.  While that may still happen a mark
+ * stands beside them; without one, and without a large object that names
+ * them, they are nobody's (reg_final_ops.c).
  *
  * Segments never expire.  RGW (16.2) removes an expiry that an object has by
  * X-Remove-Delete-At only in part: a note stays that it ended in 1970, and
  * the next radosgw that starts deletes the object.  So what is not needed
- * after all is deleted here; what a node leaves that dies, registry-check
- * finds.
+ * after all is deleted here; what a node leaves that dies, or a write of
+ * which nobody knows whether it was done, registry-check finds.
  */
+
+/* MD5, which is what storages have for an ETag */
+
+#define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "reg_upload.h"
 #include "reg_path.h"
@@ -72,20 +78,49 @@ segment(reg_flow_t *f, uint32_t n)
 
 
 reg_todo_t
-reg_segments_copy(reg_flow_t *f)
+reg_segments_mark(reg_flow_t *f)
 {
+    reg_str_t      id;
     reg_upload_t  *u = f->op;
 
     if (!is_large(u)) {
         return REG_NEXT;
     }
 
-    if (u->segments.len == 0) {
-        u->next = 0;
+    if (!reg_upload_new_id(f, &id)) {
+        return reg_nomem(f);
+    }
 
-        if (!reg_upload_new_id(f, &u->segments)) {
-            return reg_nomem(f);
-        }
+    u->segments = reg_path_segments_of(f->arena, &u->data, &id);
+    if (u->segments.data == NULL) {
+        return reg_nomem(f);
+    }
+
+    reg_flow_call(f, REG_PUT, reg_path_mark(f->arena, &u->segments));
+
+    return REG_CALL;
+}
+
+
+reg_todo_t
+reg_segments_judge_marked(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    u->next = 0;
+    u->marked = 1;
+
+    return reg_judge_made(f);
+}
+
+
+reg_todo_t
+reg_segments_copy(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!is_large(u)) {
+        return REG_NEXT;
     }
 
     while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
@@ -139,6 +174,7 @@ reg_segments_head(reg_flow_t *f)
     if (u->next == u->npath) {
         u->next = 0;
         reg_session_init(&u->copied);
+        (void) MD5_Init(&u->etags);
     }
 
     while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
@@ -174,6 +210,7 @@ reg_segments_judge_head(reg_flow_t *f)
 
         if (reply->status == 200) {
             reg_session_add(&u->copied, reply->length, &reply->etag);
+            (void) MD5_Update(&u->etags, reply->etag.data, reply->etag.len);
         }
     }
 
@@ -194,36 +231,36 @@ reg_segments_judge_head(reg_flow_t *f)
 /* another request may have made the blob meanwhile, of its own segments */
 
 reg_todo_t
-reg_segments_check(reg_flow_t *f)
+reg_segments_look(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    if (!is_large(u)) {
-        return REG_NEXT;
-    }
-
-    reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, &u->data));
-
-    return REG_CALL;
+    return is_large(u) ? reg_final_look(f) : REG_NEXT;
 }
 
 
 reg_todo_t
-reg_segments_judge_checked(reg_flow_t *f)
+reg_segments_judge_look(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
-    if (reg_upload_judge_blob(f) != REG_NEXT) {
+    if (reg_final_judge_look(f) != REG_NEXT) {
         return give_up(f);
     }
 
+    /* what stood there before was read, and is not right */
+
+    u->doubt = 0;
     u->unused = u->stored;
 
     return REG_NEXT;
 }
 
 
-/* nothing can name them: no large object was written */
+/*
+ * No large object names them, or will.  The mark goes first: should this
+ * request end here, whoever writes the blob next takes the rest away.
+ */
 
 reg_todo_t
 reg_segments_drop(reg_flow_t *f)
@@ -234,6 +271,12 @@ reg_segments_drop(reg_flow_t *f)
 
     if (!u->unused) {
         return REG_NEXT;
+    }
+
+    if (u->marked) {
+        u->marked = 0;
+        reg_flow_call(f, REG_DELETE, reg_path_mark(f->arena, &u->segments));
+        return REG_CALL;
     }
 
     while (u->next < u->npath && f->ncalls < REG_CALLS_MAX) {
@@ -258,10 +301,11 @@ reg_segments_drop(reg_flow_t *f)
 reg_todo_t
 reg_segments_write(reg_flow_t *f)
 {
-    reg_buf_t      b;
-    reg_str_t      prefix, value;
-    reg_call_t    *call;
-    reg_upload_t  *u = f->op;
+    reg_buf_t       b;
+    reg_str_t       prefix, value;
+    reg_call_t     *call;
+    reg_upload_t   *u = f->op;
+    unsigned char   raw[MD5_DIGEST_LENGTH], hex[2 * MD5_DIGEST_LENGTH];
 
     if (!is_large(u)) {
         return REG_NEXT;
@@ -280,5 +324,58 @@ reg_segments_write(reg_flow_t *f)
     reg_call_header(f, call, REG_HEADER_WHOLE, NULL, u->size);
     call->failed |= (prefix.data == NULL);
 
+    (void) MD5_Final(raw, &u->etags);
+    (void) reg_hex(hex, raw, sizeof(raw));
+
+    value.data = hex;
+    value.len = sizeof(hex);
+    reg_call_header(f, call, REG_HEADER_VOUCHED, &value, 0);
+
     return REG_CALL;
+}
+
+
+/* where nobody knows whether it was done, the mark stays */
+
+reg_todo_t
+reg_segments_judge_written(reg_flow_t *f)
+{
+    reg_todo_t     todo;
+    reg_upload_t  *u = f->op;
+
+    todo = reg_judge_made(f);
+
+    if (todo == REG_NEXT) {
+        u->wrote = 1;
+        u->overwritten = u->standing.object_manifest;
+    }
+
+    return todo;
+}
+
+
+reg_todo_t
+reg_segments_unmark(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!u->marked || !u->wrote) {
+        return REG_NEXT;
+    }
+
+    u->marked = 0;
+    reg_flow_call(f, REG_DELETE, reg_path_mark(f->arena, &u->segments));
+
+    return REG_CALL;
+}
+
+
+/* one that stays keeps others from taking away what is not named any more */
+
+reg_todo_t
+reg_segments_judge_unmarked(reg_flow_t *f)
+{
+    (void) f;
+
+    return REG_NEXT;
 }

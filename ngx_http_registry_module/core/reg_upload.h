@@ -8,6 +8,8 @@
 #define _REG_UPLOAD_H_INCLUDED_
 
 
+#include <openssl/md5.h>
+
 #include "reg_data.h"
 #include "reg_ops.h"
 #include "reg_parts.h"
@@ -28,6 +30,16 @@ typedef enum {
     REG_VERDICT_STALE,                  /* another request was there first */
     REG_VERDICT_SIZE                    /* Content-Range says otherwise */
 } reg_verdict_t;
+
+
+/* what is asked of segments that may be nobody's */
+
+typedef enum {
+    REG_LOST_MARKS = 0,
+    REG_LOST_BLOB,
+    REG_LOST_LIST,
+    REG_LOST_DELETE
+} reg_lost_t;
 
 
 typedef struct {
@@ -79,13 +91,32 @@ typedef struct {
     reg_digest_t    digest;             /* as the client names it */
     reg_digest_t    data;               /* sha256 of the same bytes */
     int64_t         size;
-    reg_str_t       segments;           /* prefix */
+    reg_str_t       segments;           /* whose they are: path's "id" */
     reg_session_t   copied;             /* the chain of the segments */
+    MD5_CTX         etags;              /* over theirs, as storages have it */
     reg_answer_t    refusal;            /* for when they are deleted */
     unsigned        refused:1;
     unsigned        unused:1;           /* the segments, if there are any */
     unsigned        proven:1;           /* the state's hash is the digest */
-    unsigned        stored:1;           /* the blob is there already */
+    unsigned        marked:1;           /* their mark may be there */
+
+    /* what stands at the blob's name */
+
+    reg_reply_t     standing;           /* of the last HEAD */
+    reg_hash_t      read;
+    unsigned        stored:1;           /* known to be right, and kept */
+    unsigned        doubt:1;            /* it may be, and is to be read */
+    unsigned        direct:1;           /* the body goes there */
+    unsigned        wrote:1;            /* this request did */
+    unsigned        links;              /* calls of "link blob" for it */
+
+    /* the segments that nobody names because of that */
+
+    reg_str_t       overwritten;        /* X-Object-Manifest */
+    reg_lost_t      losing;
+    reg_str_t       lost[REG_CALLS_MAX];    /* as "segments" */
+    unsigned        nlost;
+    reg_listing_t   lost_page;
 
     /* of a mount */
 
@@ -159,9 +190,6 @@ const reg_step_t *reg_mount_steps(reg_flow_t *f);
 /* the tables of a closing PUT, or of a POST with a digest */
 const reg_step_t *reg_commit_steps(reg_flow_t *f);
 
-/* of a HEAD of the blob: u->stored */
-reg_todo_t reg_upload_judge_blob(reg_flow_t *f);
-
 /* what was to stay has an expiry */
 reg_todo_t reg_upload_refuse_expiring(reg_flow_t *f);
 
@@ -182,17 +210,47 @@ reg_todo_t reg_upload_say_created(reg_flow_t *f);
 reg_call_t *reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from);
 
 /*
- * "copy parts", "check segments", "check blob again", "drop segments", "write
- * large object": u->path becomes the blob; nothing is done for one part.
+ * "mark segments", "copy parts", "check segments", "look again", "drop
+ * segments", "write large object", "unmark segments": u->path becomes the
+ * blob; nothing is done for one part.
  */
+reg_todo_t reg_segments_mark(reg_flow_t *f);
+reg_todo_t reg_segments_judge_marked(reg_flow_t *f);
 reg_todo_t reg_segments_copy(reg_flow_t *f);
 reg_todo_t reg_segments_judge_copied(reg_flow_t *f);
 reg_todo_t reg_segments_head(reg_flow_t *f);
 reg_todo_t reg_segments_judge_head(reg_flow_t *f);
-reg_todo_t reg_segments_check(reg_flow_t *f);
-reg_todo_t reg_segments_judge_checked(reg_flow_t *f);
+reg_todo_t reg_segments_look(reg_flow_t *f);
+reg_todo_t reg_segments_judge_look(reg_flow_t *f);
 reg_todo_t reg_segments_drop(reg_flow_t *f);
 reg_todo_t reg_segments_write(reg_flow_t *f);
+reg_todo_t reg_segments_judge_written(reg_flow_t *f);
+reg_todo_t reg_segments_unmark(reg_flow_t *f);
+reg_todo_t reg_segments_judge_unmarked(reg_flow_t *f);
+
+/*
+ * reg_final_ops.c: "look at blob", "read blob", "verify blob", of u->data
+ * and u->size (-1: not known).  Afterwards u->stored says that what stands
+ * there is kept.
+ */
+reg_todo_t reg_final_look(reg_flow_t *f);
+reg_todo_t reg_final_judge_look(reg_flow_t *f);
+reg_todo_t reg_final_read(reg_flow_t *f);
+reg_todo_t reg_final_judge_read(reg_flow_t *f);
+reg_todo_t reg_final_verify(reg_flow_t *f);
+reg_todo_t reg_final_judge_verified(reg_flow_t *f);
+
+/* u->standing again, when more is known of the upload */
+void reg_final_weigh(reg_upload_t *u);
+
+/*
+ * For whoever has written the blob: one more call, what is to be made of its
+ * reply, and "drop lost segments".
+ */
+void reg_final_list_lost(reg_flow_t *f);
+void reg_final_take_lost(reg_flow_t *f, const reg_call_t *call);
+reg_todo_t reg_final_drop_lost(reg_flow_t *f);
+reg_todo_t reg_final_judge_lost(reg_flow_t *f);
 
 
 #endif /* _REG_UPLOAD_H_INCLUDED_ */

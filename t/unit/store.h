@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include <openssl/evp.h>
+
 #include "tap.h"
 #include "reg_digest.h"
 #include "reg_ops.h"
@@ -26,6 +28,7 @@ typedef struct {
     reg_digest_t    etag;
     char            segments[600];      /* prefix, of a large object */
     int64_t         whole;              /* its REG_HEADER_WHOLE */
+    char            vouched[40];        /* and REG_HEADER_VOUCHED */
 } object_t;
 
 
@@ -113,6 +116,7 @@ put(const char *name, const void *data, size_t len)
     o->expires = 0;
     o->segments[0] = '\0';
     o->whole = 0;
+    o->vouched[0] = '\0';
 
     if (len) {
         memcpy(o->data, data, len);
@@ -169,7 +173,8 @@ query_value(const reg_call_t *call, const char *name, char *value)
 static void
 list(reg_flow_t *f, reg_call_t *call)
 {
-    char        prefix[600], marker[600], time[16];
+    char        prefix[600], marker[600], delimiter[600], time[16];
+    char       *slash, subdir[600];
     size_t      i, n;
     reg_buf_t   b;
     reg_str_t   etag;
@@ -177,6 +182,8 @@ list(reg_flow_t *f, reg_call_t *call)
     call->reply.status = 200;
     query_value(call, "prefix=", prefix);
     query_value(call, "marker=", marker);
+    query_value(call, "delimiter=", delimiter);
+    subdir[0] = '\0';
 
     qsort(objects, nobjects, sizeof(object_t), by_name);
 
@@ -187,6 +194,28 @@ list(reg_flow_t *f, reg_call_t *call)
         if (strncmp(objects[i].name, prefix, strlen(prefix)) == 0
             && strcmp(objects[i].name, marker) > 0)
         {
+            slash = delimiter[0]
+                    ? strchr(objects[i].name + strlen(prefix), '/') : NULL;
+
+            if (slash) {
+                if (strncmp(subdir, objects[i].name,
+                            (size_t) (slash - objects[i].name) + 1)
+                    == 0)
+                {
+                    continue;
+                }
+
+                (void) sprintf(subdir, "%.*s",
+                               (int) (slash - objects[i].name) + 1,
+                               objects[i].name);
+                n++;
+                reg_buf_text(&b, b.len > 1 ? ",{\"subdir\":\""
+                                           : "{\"subdir\":\"");
+                reg_buf_text(&b, subdir);
+                reg_buf_text(&b, "\"}");
+                continue;
+            }
+
             n++;
             etag_of(f->arena, &etag, &objects[i]);
 
@@ -263,7 +292,8 @@ join(object_t *large)
 
 
 static void
-put_large(const char *name, const char *segments, const char *whole)
+put_large(const char *name, const char *segments, const char *whole,
+    const char *vouched)
 {
     object_t  *o;
 
@@ -273,13 +303,44 @@ put_large(const char *name, const char *segments, const char *whole)
     o = find(name);
     (void) snprintf(o->segments, sizeof(o->segments), "%s", segments);
     o->whole = whole ? atoll(whole) : 0;
+    (void) snprintf(o->vouched, sizeof(o->vouched), "%s",
+                    vouched ? vouched : "");
+}
+
+
+/* of a large object: over those of its segments that are there */
+
+static void
+etag_of_large(reg_arena_t *arena, reg_str_t *etag, const object_t *large)
+{
+    unsigned        i, len;
+    EVP_MD_CTX     *ctx;
+    unsigned char   raw[EVP_MAX_MD_SIZE], hex[2 * EVP_MAX_MD_SIZE];
+
+    ctx = EVP_MD_CTX_new();
+    (void) EVP_DigestInit_ex(ctx, EVP_md5(), NULL);
+
+    for (i = 0; i < nobjects; i++) {
+        if (strncmp(objects[i].name, large->segments,
+                    strlen(large->segments)) == 0)
+        {
+            etag_of(arena, etag, &objects[i]);
+            (void) EVP_DigestUpdate(ctx, etag->data, etag->len);
+        }
+    }
+
+    (void) EVP_DigestFinal_ex(ctx, raw, &len);
+    EVP_MD_CTX_free(ctx);
+
+    (void) reg_hex(hex, raw, len);
+    (void) reg_str_copy(arena, etag, hex, 2 * len);
 }
 
 
 static void
 make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 {
-    char            name[600], value[600], whole[600];
+    char            name[600], value[600], whole[600], vouched[600];
     int             expires;
     object_t       *o;
     reg_buf_t       manifest;
@@ -319,7 +380,8 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
         } else if (header(call, "X-Object-Manifest", value)) {
             put_large(name, value + sizeof("c/") - 1,
-                      header(call, REG_HEADER_WHOLE, whole));
+                      header(call, REG_HEADER_WHOLE, whole),
+                      header(call, REG_HEADER_VOUCHED, vouched));
 
         } else if (call->feed) {
 
@@ -370,7 +432,15 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
     call->reply.length = (int64_t) o->len;
     call->reply.expires = (o->expires != 0);
-    etag_of(f->arena, &call->reply.etag, o);
+
+    if (o->segments[0]) {
+        etag_of_large(f->arena, &call->reply.etag, o);
+        (void) reg_str_copy(f->arena, &call->reply.vouched, o->vouched,
+                            strlen(o->vouched));
+
+    } else {
+        etag_of(f->arena, &call->reply.etag, o);
+    }
 
     if (call->sink) {
         call->sink(call->sink_data, o->data, o->len);
@@ -416,14 +486,13 @@ place(void *places, reg_place_t what, const reg_str_t *id, uint64_t tip)
 }
 
 
-/* what runs a flow: the status of its answer; 500 for one that is not whole */
+/* what runs a flow, a row of calls at a time; 0, or a status at once */
 
 static unsigned
-run(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
+start(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
     const char *body, const char *type)
 {
     size_t       n;
-    unsigned     i;
     reg_str_t    text, detail;
     reg_error_t  e;
     const char  *args;
@@ -462,56 +531,78 @@ run(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
         return 404;
     }
 
+    reg_flow_start(f);
+
+    return f->step ? 0 : 500;
+}
+
+
+/* 0: there is more to do; else the answer, 500 for one that is not whole */
+
+static unsigned
+proceed(reg_flow_t *f, const char *body)
+{
+    unsigned   i;
+    reg_str_t  text;
+
     text.data = (unsigned char *) body;
     text.len = strlen(body);
 
-    reg_flow_start(f);
+    switch (reg_flow_run(f)) {
 
-    if (f->step == NULL) {
-        return 500;
-    }
-
-    for ( ;; ) {
-        switch (reg_flow_run(f)) {
-
-        case REG_CALL:
-            for (i = 0; i < f->ncalls; i++) {
-                if (f->calls[i].failed) {
-                    return 500;
-                }
+    case REG_CALL:
+        for (i = 0; i < f->ncalls; i++) {
+            if (f->calls[i].failed) {
+                return 500;
             }
-
-            if (between) {
-                between();
-            }
-
-            for (i = 0; i < f->ncalls; i++) {
-                make_call(f, &f->calls[i], &text);
-
-                if (calls - 1 == lost_call) {
-                    f->calls[i].reply.status = 0;
-                }
-            }
-
-            break;
-
-        case REG_BODY:
-            f->body = text;
-            break;
-
-        case REG_PASS:
-            return f->calls[0].failed ? 500 : f->answer.status;
-
-        default:
-            for (i = 0; i < f->answer.nheaders; i++) {
-                if (f->answer.headers[i].value.data == NULL) {
-                    return 500;
-                }
-            }
-
-            return f->answer.status;
         }
+
+        if (between) {
+            between();
+        }
+
+        for (i = 0; i < f->ncalls; i++) {
+            make_call(f, &f->calls[i], &text);
+
+            if (calls - 1 == lost_call) {
+                f->calls[i].reply.status = 0;
+            }
+        }
+
+        return 0;
+
+    case REG_BODY:
+        f->body = text;
+        return 0;
+
+    case REG_PASS:
+        return f->calls[0].failed ? 500 : f->answer.status;
+
+    default:
+        for (i = 0; i < f->answer.nheaders; i++) {
+            if (f->answer.headers[i].value.data == NULL) {
+                return 500;
+            }
+        }
+
+        return f->answer.status;
     }
+}
+
+
+static unsigned
+run(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
+    const char *body, const char *type)
+{
+    unsigned  status;
+
+    status = start(f, arena, method, uri, body, type);
+
+    while (status == 0) {
+        status = proceed(f, body);
+    }
+
+    return status;
 }
 
 

@@ -210,7 +210,9 @@ has_orphans(void)
 
     for (i = 0; i < nobjects; i++) {
 
-        if (strncmp(objects[i].name, "segments/", 9) != 0) {
+        if (strncmp(objects[i].name, "segments/", 9) != 0
+            || strstr(objects[i].name, REG_PATH_MARK))
+        {
             continue;
         }
 

@@ -48,6 +48,11 @@ static const struct {
       "a/b||id||1000|" },
     { "segments/ngx/id/0000000000001000", REG_OBJECT_SEGMENT,
       "||segments/ngx/id/||1000|o" },
+    { "segments/ngx/abc/id/0000000000001000", REG_OBJECT_SEGMENT,
+      "||segments/ngx/abc/id/||1000|o" },
+    { "segments/ngx/abc/id.closing", REG_OBJECT_SEGMENT,
+      "||segments/ngx/abc/id.closing||0|o" },
+    { "segments/abc/id.closing", REG_OBJECT_FOREIGN, "" },
     { "segments/2f6/46f/0000000000000001", REG_OBJECT_SEGMENT,
       "||segments/2f6/46f/||1|" },
 
