@@ -86,6 +86,23 @@ for my $http ('--http1.1', '--http2') {
         is curl($http, $method, $location)->{status}, 401, "$http: $test";
     }
 
+    # one blob, and no more
+
+    my $once = curl($http, 'POST', uploads($name), user => $t->login)
+        ->{location};
+    is join(' ', map { curl($http, 'PUT', "$once&digest=" . digest($_),
+        body => $_)->{status} } "$http one", "$http two", "$http one"),
+        '201 404 201', "$http: an upload ends once";
+    is curl($http, 'PATCH', $once, body => 'x')->{status}, 404,
+        "$http: PATCH after its end";
+
+    $once = curl($http, 'POST', uploads($name), user => $t->login);
+    $once = curl($http, 'PATCH', $once->{location}, body => "$http three");
+    is curl($http, 'DELETE', $once->{location})->{status}, 204,
+        "$http: it is cancelled";
+    is curl($http, 'PUT', "$once->{location}&digest="
+        . digest("$http three"))->{status}, 404, "$http: PUT after that";
+
     # a state that was lost and made anew, by password, authorises nobody
     my $again = curl($http, 'GET', uploads($name) . $id, user => $t->login);
     is curl($http, 'GET', $again->{location})->{status}, 401,

@@ -96,7 +96,7 @@ asked('a short one behind it', 'PUT', 'GET');
 $location = $c->begin_upload('whole');
 is $c->request('PUT', $c->with_digest($location, sha('whole')),
     { headers => \%type, content => 'whole' })->{status}, 201, 'PUT';
-is sorted(), 'GET HEAD HEAD PUT PUT', 'POST and PUT: requests';
+is sorted(), 'GET GET HEAD PUT PUT', 'POST and PUT: requests';
 
 is $c->request('POST', '/v2/whole/blobs/uploads/?digest=' . sha('at once'),
     { headers => \%type, content => 'at once' })->{status}, 201, 'POST';

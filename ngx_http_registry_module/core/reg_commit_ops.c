@@ -21,6 +21,9 @@
 
 static reg_todo_t look_first(reg_flow_t *f);
 static reg_todo_t judge_look_first(reg_flow_t *f);
+static reg_todo_t look(reg_flow_t *f);
+static reg_todo_t find(reg_flow_t *f);
+static reg_todo_t judge_found(reg_flow_t *f);
 static reg_todo_t feed_blob(reg_flow_t *f);
 static reg_todo_t judge_fed_blob(reg_flow_t *f);
 static reg_todo_t feed_rest(reg_flow_t *f);
@@ -50,15 +53,25 @@ static const reg_step_t  put_whole[] = {
 };
 
 
+/* the upload has ended with this digest: nothing is written any more */
+
+static const reg_step_t  put_again[] = {
+    { "read own link", read_own_link, judge_own_link },
+    { "look at blob", reg_final_look, reg_final_judge_look },
+    { "read blob", reg_final_read, reg_final_judge_read },
+    { "answer", reg_upload_say_created, NULL }
+};
+
+
 static const reg_step_t  put_parts[] = {
-    { "find upload", reg_upload_find, reg_upload_judge_found },
+    { "find upload", find, judge_found },
     { "check range", reg_upload_check_range, NULL },
     { "feed part", feed_rest, reg_upload_judge_fed },
     { "list parts", list_parts, reg_upload_judge_listed },
     { "hash parts", hash_part, judge_hashed },
     { "check digest", check_digest, NULL },
     { "read own link", read_own_link, judge_own_link },
-    { "look at blob", reg_final_look, reg_final_judge_look },
+    { "look at blob", look, judge_look_first },
     { "read blob", reg_final_read, reg_final_judge_read },
     { "read small parts", reg_upload_read_small, reg_upload_judge_small },
     { "merge parts", reg_upload_merge, judge_merged },
@@ -151,7 +164,25 @@ hash_is_right(const reg_upload_t *u)
 }
 
 
-/* a POST has begun its upload itself: nobody can have cancelled it */
+static reg_todo_t
+judge_mark(reg_flow_t *f, const reg_call_t *call)
+{
+    reg_todo_t     todo;
+    reg_upload_t  *u = f->op;
+
+    todo = reg_upload_judge_mark(f, call);
+
+    if (todo == REG_AGAIN) {
+        u->gone = 1;
+        u->proven = 0;
+        f->step = put_again;
+    }
+
+    return todo;
+}
+
+
+/* a POST has begun its upload itself: nobody can have ended it */
 
 static reg_todo_t
 look_first(reg_flow_t *f)
@@ -165,9 +196,7 @@ look_first(reg_flow_t *f)
 
     if (f->method != REG_POST) {
         (void) reg_upload_place(f, REG_PLACE_LOSE, 0);
-        reg_flow_call(f, REG_HEAD, reg_path_cancelled(f->arena,
-                                                      &f->route.name,
-                                                      &u->id));
+        reg_upload_ask_mark(f);
     }
 
     return REG_CALL;
@@ -177,20 +206,59 @@ look_first(reg_flow_t *f)
 static reg_todo_t
 judge_look_first(reg_flow_t *f)
 {
+    reg_todo_t  todo;
+
+    todo = f->ncalls > 1 ? judge_mark(f, &f->calls[1]) : REG_NEXT;
+
+    return todo == REG_NEXT ? reg_final_judge_look(f) : todo;
+}
+
+
+/*
+ * A Location that stands for a password is good for one blob.  Of others the
+ * parts tell that they were closed: they are gone.
+ */
+
+static reg_todo_t
+look(reg_flow_t *f)
+{
     reg_upload_t  *u = f->op;
 
-    if (f->ncalls > 1) {
+    (void) reg_final_look(f);
 
-        if (reg_store_failed(f, &f->calls[1])) {
-            return REG_ANSWER;
-        }
-
-        if (f->calls[1].reply.status == 200) {
-            return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
-        }
+    if (u->session.authorized && f->method != REG_POST) {
+        reg_upload_ask_mark(f);
     }
 
-    return reg_final_judge_look(f);
+    return REG_CALL;
+}
+
+
+/* whether it has ended is worth knowing before a body is read */
+
+static reg_todo_t
+find(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!u->known || f->content_range.len || f->body_length == 0
+        || f->method == REG_POST)
+    {
+        return reg_upload_find(f);
+    }
+
+    (void) reg_upload_place(f, REG_PLACE_LOSE, 0);
+    reg_upload_ask_mark(f);
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_found(reg_flow_t *f)
+{
+    return f->calls[0].on_container ? reg_upload_judge_found(f)
+                                    : judge_mark(f, &f->calls[0]);
 }
 
 
@@ -519,10 +587,18 @@ reg_upload_refuse_expiring(reg_flow_t *f)
 static reg_todo_t
 link_blob(reg_flow_t *f)
 {
+    reg_str_t      text;
     reg_todo_t     todo;
     reg_upload_t  *u = f->op;
 
     todo = reg_upload_link(f);
+
+    if (u->session.authorized && f->method != REG_POST) {
+        text = reg_digest_text(f->arena, &u->digest);
+        reg_upload_mark(f, text);
+        f->calls[f->ncalls - 1].failed |= (text.data == NULL);
+    }
+
     u->links = f->ncalls;
 
     if (u->wrote) {

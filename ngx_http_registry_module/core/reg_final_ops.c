@@ -81,6 +81,7 @@ reg_final_weigh(reg_upload_t *u)
 
     if (is_vouched_for(u)) {
         u->stored = 1;
+        u->size = standing->length;
         return;
     }
 

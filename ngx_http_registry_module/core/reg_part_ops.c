@@ -359,6 +359,14 @@ choose(reg_flow_t *f)
     reg_upload_t   *u = f->op;
     reg_session_t   found;
 
+    if (u->closing && u->parts.closed) {
+
+        /* the own link tells whether it was by this digest */
+
+        u->gone = 1;
+        return REG_NEXT;
+    }
+
     if (u->parts.cancelled && !u->cancelling) {
         return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
     }

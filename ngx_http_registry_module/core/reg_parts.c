@@ -127,6 +127,7 @@ reg_parts_add(reg_arena_t *arena, reg_parts_t *parts,
 
     if (reg_str_is(&name, REG_PARTS_CANCELLED)) {
         parts->cancelled = 1;
+        parts->closed = (entry->bytes > 0);
         return REG_OK;
     }
 

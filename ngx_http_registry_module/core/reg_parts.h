@@ -35,6 +35,7 @@ typedef struct {
     uint32_t        n;
     uint32_t        room;
     unsigned        cancelled:1;        /* the mark was there */
+    unsigned        closed:1;           /* with a digest */
 } reg_parts_t;
 
 
@@ -45,7 +46,7 @@ typedef struct {
 size_t reg_part_name(unsigned char *dst, const reg_part_t *part);
 reg_rc_t reg_part_name_parse(const reg_str_t *name, reg_part_t *part);
 
-/* an upload that was cancelled has this beside its parts; it sorts last */
+/* an upload that has ended may have this beside its parts; it sorts last */
 #define REG_PARTS_CANCELLED  "cancelled"
 
 /* what is no part, an empty one too, is left out */

@@ -52,6 +52,7 @@ typedef struct {
     unsigned        known:1;            /* the signed state was good */
     unsigned        closing:1;          /* a digest ends it */
     unsigned        cancelling:1;
+    unsigned        unmarked:1;         /* its mark could not be written */
     unsigned        alone:1;            /* its place was taken, for us */
 
     /* the listing: all parts, or those since the last one that is known */
@@ -176,6 +177,16 @@ int64_t reg_upload_lifetime(const reg_flow_t *f);
 
 /* a random UUID; 0: out of memory */
 int reg_upload_new_id(reg_flow_t *f, reg_str_t *id);
+
+/*
+ * The mark of an upload that has ended: with the digest that closed it, or
+ * empty when it was cancelled.  Each adds one call; of what the second one
+ * asked REG_NEXT says that it goes on, REG_AGAIN that it was closed with the
+ * same digest.
+ */
+void reg_upload_mark(reg_flow_t *f, reg_str_t digest);
+void reg_upload_ask_mark(reg_flow_t *f);
+reg_todo_t reg_upload_judge_mark(reg_flow_t *f, const reg_call_t *call);
 
 /* status, Location, Range and Docker-Upload-UUID */
 void reg_upload_answer(reg_flow_t *f, unsigned status);

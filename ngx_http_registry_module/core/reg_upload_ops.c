@@ -15,6 +15,8 @@ static const reg_step_t *begin_steps(reg_flow_t *f, reg_upload_t *u);
 static reg_todo_t say_accepted(reg_flow_t *f);
 static reg_todo_t say_status(reg_flow_t *f);
 static reg_todo_t mark_cancelled(reg_flow_t *f);
+static reg_todo_t mark_again(reg_flow_t *f);
+static reg_todo_t judge_marked(reg_flow_t *f);
 static reg_todo_t say_cancelled(reg_flow_t *f);
 
 
@@ -48,9 +50,10 @@ static const reg_step_t  upload_status[] = {
 
 static const reg_step_t  cancel_upload[] = {
     { "find upload", reg_upload_find, reg_upload_judge_found },
-    { "mark cancelled", mark_cancelled, reg_judge_made },
+    { "mark cancelled", mark_cancelled, judge_marked },
     { "list parts", reg_upload_list, reg_upload_judge_listed },
     { "delete parts", reg_upload_delete_parts, reg_upload_delete_parts },
+    { "mark again", mark_again, judge_marked },
     { "answer", say_cancelled, NULL }
 };
 
@@ -318,17 +321,90 @@ reg_upload_answer(reg_flow_t *f, unsigned status)
 static reg_todo_t
 mark_cancelled(reg_flow_t *f)
 {
-    reg_call_t    *call;
+    reg_str_t      none = reg_null_string;
     reg_upload_t  *u = f->op;
 
     u->cancelling = 1;
+    reg_upload_mark(f, none);
+
+    return REG_CALL;
+}
+
+
+/*
+ * Where the quota is reached the mark is refused, and cancelling is the way
+ * to free room: there is some once the parts are gone.
+ */
+
+static reg_todo_t
+judge_marked(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    u->unmarked = (f->calls[0].reply.status < 200
+                   || f->calls[0].reply.status >= 300);
+    u->next = 0;
+
+    return REG_NEXT;
+}
+
+
+static reg_todo_t
+mark_again(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    return u->unmarked ? mark_cancelled(f) : REG_NEXT;
+}
+
+
+void
+reg_upload_mark(reg_flow_t *f, reg_str_t digest)
+{
+    reg_call_t    *call;
+    reg_upload_t  *u = f->op;
 
     call = reg_flow_call(f, REG_PUT,
                          reg_path_cancelled(f->arena, &f->route.name,
                                             &u->id));
     reg_call_header(f, call, "X-Delete-After", NULL, reg_upload_lifetime(f));
+    call->body = digest;
+}
 
-    return REG_CALL;
+
+void
+reg_upload_ask_mark(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    reg_flow_call(f, REG_GET, reg_path_cancelled(f->arena, &f->route.name,
+                                                 &u->id));
+}
+
+
+reg_todo_t
+reg_upload_judge_mark(reg_flow_t *f, const reg_call_t *call)
+{
+    reg_digest_t   d;
+    reg_upload_t  *u = f->op;
+
+    if (reg_store_failed(f, call)) {
+        return REG_ANSWER;
+    }
+
+    if (call->reply.status != 200) {
+        return REG_NEXT;
+    }
+
+    /* closed with this digest: the answer may have been lost */
+
+    if (u->closing && reg_link_read(&call->reply, &d) == REG_OK
+        && reg_digest_equal(&d, &u->digest))
+    {
+        return REG_AGAIN;
+    }
+
+    return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
 }
 
 

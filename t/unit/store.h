@@ -41,6 +41,8 @@ static unsigned   runs;                 /* each has its own random bytes */
 static unsigned   now;
 static int        container_deleted;
 static int        copies_expire;        /* whatever is asked */
+static int        full;                 /* the quota is reached */
+static int64_t    authorize;            /* until when a Location does */
 
 static unsigned   page = 2;             /* entries of a listing */
 static int64_t    slice;                /* of blobs that are kept */
@@ -362,6 +364,11 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
     (void) snprintf(name, sizeof(name), "%.*s", (int) call->object.len,
                     (char *) call->object.data);
 
+    if (call->method == REG_PUT && full) {
+        call->reply.status = 413;
+        return;
+    }
+
     if (call->method == REG_PUT) {
         call->reply.status = 201;
         expires = 0;
@@ -509,6 +516,7 @@ start(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
     f->slice = slice;
     f->place = single ? place : NULL;
     f->upload_expires = 60;
+    f->authorize_until = authorize;
     f->manifest_max = 4096;
     f->delete_allowed = 1;
     f->content_type.data = (unsigned char *) type;

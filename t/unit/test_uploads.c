@@ -459,6 +459,87 @@ test_half_deleted(unsigned known)
 }
 
 
+/* a Location that stands for a password is good for one blob */
+
+static void
+test_ended(unsigned parts, int whole)
+{
+    char         closed[2000];
+    int          right;
+    unsigned     before, n;
+    tap_arena_t  memory;
+
+    static const request_t  more = { REG_PATCH, "rest", NULL, NULL };
+    static const request_t  puts[][2] = {
+        { { REG_PUT, "", "", NULL }, { REG_PUT, "one", "one", NULL } },
+        { { REG_PUT, "", "first", NULL }, { REG_PUT, "x", "firstx", NULL } },
+        { { REG_PUT, "", "firstrest", NULL },
+          { REG_PUT, "x", "firstrestx", NULL } }
+    };
+    static const request_t  other = { REG_PUT, "other", "other", NULL };
+
+    tap_arena_init(&memory, (size_t) -1);
+    arena = &memory;
+    authorize = 1;
+
+    right = begin(parts > 0);
+
+    if (parts > 1) {
+        right &= (make(&more, state, state) == 202);
+    }
+
+    (void) strcpy(closed, state);
+
+    right &= (make(&puts[parts][whole], closed, NULL) == 201);
+    before = now;
+    n = nobjects;
+
+    ok(right && make(&puts[parts][whole], closed, NULL) == 201
+       && now == before && nobjects == n,
+       "closed again: the same answer, nothing written", parts);
+
+    right = (make(&puts[parts][!whole], closed, NULL) == 404
+             && make(&other, closed, NULL) != 201
+             && make(&requests[0], closed, state) == 404
+             && make(&requests[4], closed, NULL) == 404);
+
+    ok(right && !has("other") && store_is_right(), "nothing else is pushed",
+       parts * 10 + (unsigned) whole);
+
+    right = begin(parts > 0);
+    (void) strcpy(closed, state);
+    right &= (make(&requests[4], closed, NULL) == 204);
+    ok(right && make(&puts[parts > 0][0], closed, NULL) == 404
+       && make(&puts[parts > 0][1], closed, NULL) == 404,
+       "nor after it was cancelled", parts);
+
+    authorize = 0;
+    tap_arena_free(&memory);
+}
+
+
+/* to cancel is to free room */
+
+static void
+test_full(void)
+{
+    tap_arena_t  memory;
+
+    tap_arena_init(&memory, (size_t) -1);
+    arena = &memory;
+
+    full = !begin(1);
+    ok(nobjects == 1, "an upload", nobjects);
+
+    full = 1;
+    ok(make(&requests[4], state, NULL) == 204 && nobjects == 0,
+       "is cancelled over quota", nobjects);
+    full = 0;
+
+    tap_arena_free(&memory);
+}
+
+
 int
 main(void)
 {
@@ -491,6 +572,13 @@ main(void)
     test_closed_twice(1);
     test_half_deleted(0);
     test_half_deleted(1);
+
+    for (i = 0; i < 3; i++) {
+        test_ended((unsigned) i, 0);
+        test_ended((unsigned) i, 1);
+    }
+
+    test_full();
     clear();
 
     return tap_end();
