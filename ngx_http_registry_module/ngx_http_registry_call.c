@@ -7,6 +7,9 @@
 #include "ngx_http_registry_module.h"
 
 
+static ngx_int_t ngx_http_registry_pause(ngx_http_request_t *r);
+static void ngx_http_registry_pause_over(ngx_event_t *ev);
+static void ngx_http_registry_pause_cleanup(void *data);
 static void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_registry_call(ngx_http_request_t *r,
     reg_call_t *call);
@@ -67,6 +70,10 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     f = ctx->flow;
     n = f->ncalls;
+
+    if (f->pause) {
+        return ngx_http_registry_pause(r);
+    }
 
     rc = ngx_http_registry_token(r);
 
@@ -155,6 +162,72 @@ ngx_http_registry_token(ngx_http_request_t *r)
     }
 
     return rc;
+}
+
+
+/* the calls are to be made later */
+
+static ngx_int_t
+ngx_http_registry_pause(ngx_http_request_t *r)
+{
+    ngx_event_t              *ev;
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    ev = ctx->pause;
+
+    if (ev == NULL) {
+        cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_event_t));
+        if (cln == NULL) {
+            return NGX_ERROR;
+        }
+
+        ev = cln->data;
+        ngx_memzero(ev, sizeof(ngx_event_t));
+
+        ev->handler = ngx_http_registry_pause_over;
+        ev->data = r;
+        ev->log = r->connection->log;
+
+        cln->handler = ngx_http_registry_pause_cleanup;
+        ctx->pause = ev;
+    }
+
+    ngx_add_timer(ev, ctx->flow->pause);
+    ctx->flow->pause = 0;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_registry_pause_over(ngx_event_t *ev)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ev->data;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_registry_next(r, NGX_HTTP_REGISTRY_AGAIN);
+
+    r->write_event_handler(r);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_registry_pause_cleanup(void *data)
+{
+    ngx_event_t  *ev = data;
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
 }
 
 

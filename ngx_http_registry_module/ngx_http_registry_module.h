@@ -224,6 +224,7 @@ struct ngx_http_registry_ctx_s {
     ngx_str_t                      token;
     ngx_str_t                      storage;
     ngx_http_registry_token_wait_t wait;
+    ngx_event_t                   *pause;       /* before calls of a row */
     ngx_uint_t                     running;     /* calls */
     ngx_http_request_t            *feeder;      /* takes the client's body */
     ngx_chain_t                   *body;        /* read and not yet taken */

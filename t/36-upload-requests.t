@@ -148,6 +148,33 @@ sub large {
 }
 
 
+# listings without parts: what the state names is known all the same
+
+$relay->late(1);
+{
+    my ($begun, $late) = large('x');
+    my $r = $c->request('GET', $begun);
+    is "$r->{status} $r->{headers}{range}", '204 0-' . (3 * $LONG - 1),
+        'listings without parts: where it stands';
+    $begun = patch($r->{headers}{location}, 's');
+    $begun = patch($begun, 's') for 1 .. 20;
+    $late .= 's' x 21;
+    $relay->calls;
+    is close_upload($begun, $late), 201, 'listings without parts: PUT';
+    is scalar(grep { m{^GET /swift/v1/[^/]+ } } @{ $relay->calls }), 1,
+        'of which one is asked, for segments';
+    expire('listings without parts', $late);
+
+    ($begun) = large('y');
+    is $c->request('DELETE', $begun)->{status}, 204, 'it is cancelled';
+}
+$relay->late(0);
+is_deeply [grep { !/cancelled/ } map { $_->{name} }
+    @{ $t->store->list('uploads/large/') }], [], 'and its parts are gone';
+$t->store->swift('DELETE', "/$_->{name}")
+    for @{ $t->store->list('segments/') };
+
+
 my ($large, $bytes) = large('l');
 is close_upload($large, $bytes), 201, 'several parts';
 expire('several parts', $bytes);

@@ -189,6 +189,7 @@ look_first(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
+    u->early = 1;
     u->data = u->digest;
     u->size = f->body_length;
 
@@ -340,7 +341,7 @@ list_parts(reg_flow_t *f)
 
     right = has_hash(u) && hash_is_right(u);
 
-    if (u->marker.len == 0) {
+    if (u->marker.len == 0 && u->naming != REG_NAMING_ASK) {
 
         if (u->listed || u->gone || !u->known
             || (has_hash(u) && !right && u->written)
@@ -351,6 +352,12 @@ list_parts(reg_flow_t *f)
         }
 
         u->grow = (!right && u->written == 0);
+
+        if (!u->grow && u->session.small < REG_PARTS_RUN
+            && reg_upload_by_state(f, u->session.nparts))
+        {
+            return REG_NEXT;
+        }
     }
 
     return reg_upload_list(f);
@@ -604,7 +611,7 @@ link_blob(reg_flow_t *f)
     if (u->wrote) {
         reg_final_list_lost(f);
 
-    } else if (u->written && !u->listed) {
+    } else if (u->early) {
         (void) reg_final_look(f);
     }
 

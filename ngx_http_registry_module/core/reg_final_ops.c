@@ -20,6 +20,12 @@
 #include "reg_path.h"
 
 
+/* Swift lists segments when it is asked for the large object: for 30 s */
+
+#define WAIT   500
+#define WAITS  60
+
+
 static reg_todo_t lost_page(reg_flow_t *f);
 
 
@@ -270,10 +276,15 @@ reg_final_judge_verified(reg_flow_t *f)
 
         if (names(f, &call->reply, &u->segments)) {
 
-            /* each of them was looked at */
+            /* each of them was looked at; a listing may lag */
 
             u->stored = (call->reply.length == u->size);
             u->doubt = 0;
+
+            if (!u->stored && u->waited++ < WAITS) {
+                f->pause = WAIT;
+                return REG_AGAIN;
+            }
 
         } else if (reg_str_equal(&before.object_manifest,
                                  &call->reply.object_manifest)

@@ -241,6 +241,9 @@ struct reg_flow_s {
     unsigned            asked:1;
     reg_call_t          calls[REG_CALLS_MAX];
     unsigned            ncalls;
+    unsigned            pause;              /* before they are made, in ms;
+                                               whoever makes them sets it to
+                                               0 */
     reg_answer_t        answer;
     /* a blob that was written, and is linked here; size 0: none */
 

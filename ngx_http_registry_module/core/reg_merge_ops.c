@@ -45,7 +45,7 @@ reg_upload_read_small(reg_flow_t *f)
             return REG_NEXT;
         }
 
-        u->run = u->npath - reg_upload_small(u);
+        u->run = u->npath - u->session.small;
 
         for (total = 0, i = u->run; i < u->npath; i++) {
             total += u->path[i]->size;
@@ -138,6 +138,7 @@ reg_upload_merge(reg_flow_t *f)
 
     path[u->run] = part;
     u->path = path;
+    u->nall = u->npath + 1;
 
     part->offset = path[u->run + 1]->offset;
     part->prev = path[u->run + 1]->prev;
@@ -158,7 +159,7 @@ reg_upload_merge(reg_flow_t *f)
 reg_todo_t
 reg_upload_judge_merged(reg_flow_t *f)
 {
-    uint32_t        i;
+    uint32_t        n;
     reg_todo_t      todo;
     reg_part_t     *part;
     reg_upload_t   *u = f->op;
@@ -180,14 +181,16 @@ reg_upload_judge_merged(reg_flow_t *f)
 
     /* the bytes, and so their hash, are the same */
 
-    reg_session_init(&chain);
+    n = u->session.small;
 
-    for (i = 0; i <= u->run; i++) {
-        reg_session_add(&chain, u->path[i]->size, &u->path[i]->etag);
-    }
+    reg_session_init(&chain);
+    memcpy(chain.chain, u->session.large, sizeof(chain.chain));
+    reg_session_add(&chain, part->size, &part->etag);
 
     memcpy(u->session.chain, chain.chain, sizeof(chain.chain));
-    u->session.nparts = chain.nparts;
+    u->session.nparts -= n - 1;
+    reg_session_drop_parts(&u->session, n);
+    reg_session_put_part(&u->session, part);
     u->session.tip_start = part->offset;
     u->session.tip_merged = 1;
     u->session.small = (part->size < REG_PART_SMALL);

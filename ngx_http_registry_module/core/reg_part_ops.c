@@ -1,6 +1,6 @@
 /*
- * Rows that deal with the parts of an upload: list them, find which of them
- * are the upload, add to them, merge small ones, delete them.
+ * Rows that deal with the parts of an upload: whether it goes on where the
+ * state says, add to them, delete them.
  */
 
 #include "reg_upload.h"
@@ -8,15 +8,10 @@
 #include "reg_range.h"
 
 
-#define ALL       ((int64_t) -1)
 #define MARGIN    3600                  /* parts outlive the state */
 
 
-static reg_todo_t take_page(reg_flow_t *f);
 static reg_todo_t take_glance(reg_flow_t *f, uint64_t id);
-static reg_todo_t choose(reg_flow_t *f);
-static reg_todo_t nothing_found(reg_flow_t *f);
-static reg_todo_t set_path(reg_flow_t *f, reg_part_t *last);
 
 
 int64_t
@@ -38,76 +33,6 @@ reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip)
     reg_upload_t  *u = f->op;
 
     return f->place && f->place(f->places, what, &u->id, tip);
-}
-
-
-/* lists all parts, or those from an offset on */
-
-static reg_todo_t
-ask_listing(reg_flow_t *f, int64_t start)
-{
-    reg_buf_t      b;
-    reg_str_t      prefix;
-    reg_part_t     at;
-    reg_upload_t  *u = f->op;
-    unsigned char  text[REG_PART_NAME_MAX];
-
-    prefix = reg_path_parts(f->arena, &f->route.name, &u->id);
-
-    if (u->marker.len == 0) {
-        memset(&u->parts, 0, sizeof(reg_parts_t));
-
-        if (start > 0) {
-            memset(&at, 0, sizeof(reg_part_t));
-            at.offset = start;
-            (void) reg_part_name(text, &at);
-
-            /* the digits alone sort before all names that begin so */
-
-            reg_buf_init(&b, f->arena, prefix.len + 16);
-            reg_buf_add_str(&b, &prefix);
-            reg_buf_add(&b, text, 16);
-            u->marker = reg_buf_str(&b);
-
-            if (u->marker.data == NULL) {
-                return reg_nomem(f);
-            }
-        }
-    }
-
-    reg_call_list(f, &prefix, &u->marker, 0, REG_LISTING_PAGE);
-
-    return REG_CALL;
-}
-
-
-static reg_todo_t
-take_page(reg_flow_t *f)
-{
-    size_t          i;
-    reg_upload_t   *u = f->op;
-    reg_listing_t   listing;
-
-    if (reg_judge_list(f, &f->calls[0], &listing) != REG_NEXT) {
-        return REG_ANSWER;
-    }
-
-    for (i = 0; i < listing.n; i++) {
-        if (reg_parts_add(f->arena, &u->parts, &listing.entries[i])
-            != REG_OK)
-        {
-            return reg_nomem(f);
-        }
-    }
-
-    if (listing.n) {
-        u->marker = listing.entries[listing.n - 1].name;
-        return REG_AGAIN;
-    }
-
-    u->marker.len = 0;
-
-    return REG_NEXT;
 }
 
 
@@ -138,7 +63,7 @@ take_glance(reg_flow_t *f, uint64_t id)
     reg_todo_t     todo;
     reg_upload_t  *u = f->op;
 
-    todo = take_page(f);
+    todo = reg_upload_take_page(f);
 
     if (todo == REG_AGAIN && u->parts.n < REG_LISTING_PAGE
         && find_id(&u->parts, id))
@@ -190,6 +115,54 @@ take_place(reg_flow_t *f)
 }
 
 
+/* the last part that a state names, by name; 0: it names none */
+
+static int
+ask_tip(reg_flow_t *f, const reg_session_t *s)
+{
+    uint32_t    n;
+    reg_part_t  parts[REG_SESSION_LAST];
+
+    n = reg_session_parts(s, parts);
+
+    if (n) {
+        reg_flow_call(f, REG_HEAD, reg_upload_part(f, &parts[n - 1]));
+    }
+
+    return n != 0;
+}
+
+
+/*
+ * Small parts are merged by the names that the state has.  Once one of them
+ * is gone, another request has done that, and only a listing knows.
+ */
+
+static reg_todo_t
+find_small(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (reg_upload_by_state(f, u->session.small)) {
+
+        if (u->alone) {
+            return REG_NEXT;
+        }
+
+        if (ask_tip(f, &u->session)) {
+            u->asking = 1;
+            return REG_CALL;
+        }
+    }
+
+    u->listed = 0;
+    u->all = 1;
+    u->grow = 1;
+
+    return reg_upload_ask_listing(f, REG_ALL_PARTS);
+}
+
+
 reg_todo_t
 reg_upload_find(reg_flow_t *f)
 {
@@ -199,19 +172,26 @@ reg_upload_find(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    if (u->marker.len == 0) {
+    if (u->asking) {
+        (void) ask_tip(f, &u->session);
+        return REG_CALL;
+    }
+
+    if (u->marker.len == 0 && u->naming != REG_NAMING_ASK) {
         take_place(f);
     }
 
-    if (!u->known || range_elsewhere(f)
-        || (!u->closing && u->session.small >= REG_PARTS_RUN))
-    {
+    if (!u->known || range_elsewhere(f)) {
         u->all = 1;
         u->grow = 1;
     }
 
+    if (!u->all && !u->closing && u->session.small >= REG_PARTS_RUN) {
+        return find_small(f);
+    }
+
     if (u->all) {
-        return ask_listing(f, ALL);
+        return reg_upload_ask_listing(f, REG_ALL_PARTS);
     }
 
     if (u->alone) {
@@ -235,7 +215,7 @@ reg_upload_find(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    return ask_listing(f, u->session.tip_start);
+    return reg_upload_ask_listing(f, u->session.tip_start);
 }
 
 
@@ -263,20 +243,43 @@ is_followed(const reg_parts_t *parts, const reg_session_t *s,
 }
 
 
+static reg_todo_t
+list_all(reg_upload_t *u)
+{
+    u->listed = 0;
+    u->all = 1;
+    u->grow = 1;
+    u->marker.len = 0;
+
+    return REG_AGAIN;
+}
+
+
 reg_todo_t
 reg_upload_judge_found(reg_flow_t *f)
 {
     reg_todo_t     todo;
     reg_upload_t  *u = f->op;
 
-    todo = u->all ? take_page(f) : take_glance(f, u->session.tip);
+    if (u->asking) {
+        u->asking = 0;
+
+        if (reg_store_failed(f, &f->calls[0])) {
+            return REG_ANSWER;
+        }
+
+        return f->calls[0].reply.status == 200 ? REG_NEXT : list_all(u);
+    }
+
+    todo = u->all ? reg_upload_take_page(f)
+                  : take_glance(f, u->session.tip);
 
     if (todo != REG_NEXT) {
         return todo;
     }
 
     if (u->all) {
-        return choose(f);
+        return reg_upload_choose(f);
     }
 
     if (u->parts.cancelled) {
@@ -285,211 +288,27 @@ reg_upload_judge_found(reg_flow_t *f)
 
     /* of what is closed, the digest tells whether it is right */
 
-    if (u->closing
-        || ((u->session.tip == 0 || find_id(&u->parts, u->session.tip))
-            && !is_followed(&u->parts, &u->session, NULL)))
-    {
+    if (u->closing) {
         return REG_NEXT;
     }
 
-    u->all = 1;
-    u->grow = 1;
+    if (is_followed(&u->parts, &u->session, NULL)) {
+        return list_all(u);
+    }
+
+    if (u->session.tip == 0 || find_id(&u->parts, u->session.tip)) {
+        return REG_NEXT;
+    }
+
+    /* a listing may lag */
+
+    if (u->session.last_len == 0) {
+        return list_all(u);
+    }
+
+    u->asking = 1;
 
     return REG_AGAIN;
-}
-
-
-reg_todo_t
-reg_upload_list(reg_flow_t *f)
-{
-    return ask_listing(f, ALL);
-}
-
-
-reg_todo_t
-reg_upload_judge_listed(reg_flow_t *f)
-{
-    reg_todo_t  todo;
-
-    todo = take_page(f);
-
-    return todo == REG_NEXT ? choose(f) : todo;
-}
-
-
-/* the chain over all parts up to this one */
-
-static reg_session_t
-chain_to(const reg_part_t *last, reg_part_t **path, uint32_t n)
-{
-    uint32_t          i;
-    reg_session_t     s;
-
-    reg_session_init(&s);
-
-    for (i = n; i > 0; last = last->before) {
-        path[--i] = (reg_part_t *) last;
-    }
-
-    for (i = 0; i < n; i++) {
-        reg_session_add(&s, path[i]->size, &path[i]->etag);
-    }
-
-    return s;
-}
-
-
-static uint32_t
-length_to(const reg_part_t *last)
-{
-    uint32_t  n;
-
-    for (n = 0; last; last = last->before) {
-        n++;
-    }
-
-    return n;
-}
-
-
-static reg_todo_t
-choose(reg_flow_t *f)
-{
-    reg_part_t     *from, *part, **path;
-    reg_upload_t   *u = f->op;
-    reg_session_t   found;
-
-    if (u->closing && u->parts.closed) {
-
-        /* the own link tells whether it was by this digest */
-
-        u->gone = 1;
-        return REG_NEXT;
-    }
-
-    if (u->parts.cancelled && !u->cancelling) {
-        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
-    }
-
-    path = reg_alloc(f->arena, (u->parts.n + 1) * sizeof(reg_part_t *));
-
-    if (path == NULL || reg_parts_join(f->arena, &u->parts) != REG_OK) {
-        return reg_nomem(f);
-    }
-
-    if (u->cancelling) {
-        u->listed = 1;
-        u->next = 0;
-        return REG_NEXT;
-    }
-
-    /* a part and what it was merged into have one id: the state tells */
-
-    from = NULL;
-
-    for (part = NULL; u->known && u->session.tip; /* void */) {
-
-        part = reg_parts_find(&u->parts, u->session.tip, u->session.offset,
-                              part);
-        if (part == NULL) {
-            break;
-        }
-
-        from = part;
-        found = chain_to(part, path, length_to(part));
-
-        if (memcmp(found.chain, u->session.chain, 32) == 0) {
-            break;
-        }
-    }
-
-    u->missing = (from == NULL && u->known && u->session.tip != 0);
-
-    if (u->grow) {
-        from = reg_parts_grown(&u->parts, from);
-    }
-
-    return from ? set_path(f, from) : nothing_found(f);
-}
-
-
-static reg_todo_t
-nothing_found(reg_flow_t *f)
-{
-    reg_upload_t  *u = f->op;
-
-    /* an upload may begin without parts */
-
-    if (u->known && u->session.offset == 0) {
-        return REG_NEXT;
-    }
-
-    /* at a node with another secret, too */
-
-    if (f->foreign && f->body_length != 0) {
-        u->known = 1;
-        return REG_NEXT;
-    }
-
-    /* this very request may have been answered before */
-
-    if (u->closing) {
-        u->gone = 1;
-        return REG_NEXT;
-    }
-
-    return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
-}
-
-
-/* the upload is what leads to this part */
-
-static reg_todo_t
-set_path(reg_flow_t *f, reg_part_t *last)
-{
-    uint32_t        n;
-    reg_upload_t   *u = f->op;
-    reg_session_t   found;
-
-    n = length_to(last);
-
-    u->path = reg_alloc(f->arena, n * sizeof(reg_part_t *));
-    if (u->path == NULL) {
-        return reg_nomem(f);
-    }
-
-    found = chain_to(last, u->path, n);
-
-    /* else the store is right; the hash over it has yet to be made */
-
-    found.hashed = 0;
-
-    if (u->known
-        && memcmp(found.chain, u->session.chain, sizeof(found.chain)) == 0)
-    {
-        found.hashed = u->session.hashed;
-        found.hash = u->session.hash;
-        found.other = u->session.other;
-    }
-
-    u->stale = (u->known && found.offset != u->told);
-
-    found.expires = u->session.expires;
-    found.authorized = u->session.authorized;
-    found.tip = last->id;
-    found.tip_start = last->offset;
-    found.tip_merged = last->merged;
-
-    u->session = found;
-    u->hash = found.hash;
-    u->other = found.other;
-    u->npath = n;
-    u->session.small = reg_upload_small(u);
-    u->listed = 1;
-    u->known = 1;
-    u->next = 0;
-
-    return REG_NEXT;
 }
 
 
@@ -593,6 +412,7 @@ reg_todo_t
 reg_upload_judge_fed(reg_flow_t *f)
 {
     reg_call_t     *call = &f->calls[0];
+    reg_part_t      part;
     reg_upload_t   *u = f->op;
     reg_session_t  *s = &u->session;
 
@@ -618,11 +438,20 @@ reg_upload_judge_fed(reg_flow_t *f)
     }
 
     if (f->fed > 0) {
-        s->tip = u->first + u->written++;
+        own_part(f, u->written, &part);
+        part.size = f->fed;
+        u->written++;
+
+        if (s->small == 0) {
+            memcpy(s->large, s->chain, sizeof(s->large));
+        }
+
+        s->tip = part.id;
         s->tip_start = s->offset;
         s->tip_merged = 0;
         s->small = f->fed < REG_PART_SMALL ? s->small + 1 : 0;
         reg_session_add(s, f->fed, &call->reply.etag);
+        reg_session_put_part(s, &part);
 
         s->hash = u->hash;
         s->other = u->other;
@@ -659,6 +488,11 @@ reg_upload_check_siblings(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
+    if (u->asking) {
+        (void) ask_tip(f, &u->before);
+        return REG_CALL;
+    }
+
     if (u->marker.len == 0) {
         judge_size(f);
 
@@ -672,7 +506,7 @@ reg_upload_check_siblings(reg_flow_t *f)
         }
     }
 
-    return u->written ? ask_listing(f, u->before.tip_start) : REG_NEXT;
+    return u->written ? reg_upload_ask_listing(f, u->before.tip_start) : REG_NEXT;
 }
 
 
@@ -680,6 +514,7 @@ reg_upload_check_siblings(reg_flow_t *f)
  * Whoever began at the same place and was there first has the place.  What
  * was written is seen by whoever lists later, so at least one of two sees
  * the other; should both clocks deceive them, each has a branch of its own.
+ * So has it where the listing lags: what it does not show is not missing.
  */
 
 reg_todo_t
@@ -689,22 +524,48 @@ reg_upload_judge_siblings(reg_flow_t *f)
     reg_upload_t      *u = f->op;
     const reg_part_t  *mine;
 
+    if (u->asking) {
+        u->asking = 0;
+
+        if (reg_store_failed(f, &f->calls[0])) {
+            return REG_ANSWER;
+        }
+
+        if (f->calls[0].reply.status != 200) {
+            u->verdict = REG_VERDICT_STALE;
+        }
+
+        u->next = 0;
+
+        return REG_NEXT;
+    }
+
     todo = take_glance(f, u->first);
 
     if (todo != REG_NEXT) {
         return todo;
     }
 
+    u->next = 0;
+
     mine = find_id(&u->parts, u->first);
 
-    if (mine == NULL || u->parts.cancelled
-        || (u->before.tip && find_id(&u->parts, u->before.tip) == NULL)
-        || is_followed(&u->parts, &u->before, mine))
+    if (u->parts.cancelled
+        || (mine && is_followed(&u->parts, &u->before, mine)))
     {
         u->verdict = REG_VERDICT_STALE;
+        return REG_NEXT;
     }
 
-    u->next = 0;
+    if (u->before.tip && find_id(&u->parts, u->before.tip) == NULL) {
+
+        if (u->before.last_len) {
+            u->asking = 1;
+            return REG_AGAIN;
+        }
+
+        u->verdict = REG_VERDICT_STALE;
+    }
 
     return REG_NEXT;
 }
@@ -743,14 +604,15 @@ reg_upload_list_again(reg_flow_t *f)
     u->session = u->before;
     u->grow = 1;
 
-    return ask_listing(f, ALL);
+    return reg_upload_ask_listing(f, REG_ALL_PARTS);
 }
 
 
 reg_todo_t
 reg_upload_delete_parts(reg_flow_t *f)
 {
-    uint32_t       i;
+    uint32_t       i, n;
+    reg_part_t    *part;
     reg_upload_t  *u = f->op;
 
     f->ncalls = 0;
@@ -759,11 +621,19 @@ reg_upload_delete_parts(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    while (u->next < u->parts.n + u->merging && f->ncalls < REG_CALLS_MAX) {
+    n = u->parts.n ? u->parts.n + u->merging : u->nall;
+
+    while (u->next < n && f->ncalls < REG_CALLS_MAX) {
         i = u->next++;
-        reg_flow_call(f, REG_DELETE,
-                      reg_upload_part(f, i < u->parts.n ? &u->parts.part[i]
-                                                : u->path[u->run]));
+
+        if (u->parts.n == 0) {
+            part = u->path[i];
+
+        } else {
+            part = i < u->parts.n ? &u->parts.part[i] : u->path[u->run];
+        }
+
+        reg_flow_call(f, REG_DELETE, reg_upload_part(f, part));
     }
 
     return f->ncalls ? REG_CALL : REG_NEXT;

@@ -9,7 +9,10 @@
 #define MAC_SIZE      32
 #define FRONT_SIZE    (REG_SESSION_KEY_ID + MAC_SIZE)
 
-#define VERSION       2
+#define VERSION       3
+
+/* of the versions before: without large and last */
+#define VERSION_OLD   2
 
 #define SMALL_MAX     0x7f
 #define TIP_MERGED    0x80
@@ -17,8 +20,18 @@
 /* version, offset, expires, authorized, nparts, tip, tip_start, small, chain */
 #define HEAD_SIZE     (1 + 8 + 8 + 8 + 4 + 8 + 8 + 1 + 32)
 
+/* small ones, and those that are known */
+#define PARTS_MAX     (32 + 1 + 8 + REG_SESSION_LAST)
+
 /* each hash behind a byte that says how long it is */
-#define PAYLOAD_MAX   (HEAD_SIZE + 2 * (1 + REG_HASH_STATE_MAX))
+#define PAYLOAD_MAX   (HEAD_SIZE + PARTS_MAX + 2 * (1 + REG_HASH_STATE_MAX))
+
+#define LAST_FOLLOWS  1                 /* its id is the one before, and 1 */
+#define LAST_SIZE     2                 /* of the same size */
+#define LAST_MERGED   4
+
+/* flags, size, id */
+#define LAST_MAX      (1 + 9 + 8)
 
 #define SUBJECT_MAX     (256 + 64)        /* repository, id, two '\n' */
 
@@ -31,6 +44,13 @@ static int sign(unsigned char *mac, const unsigned char *secret,
 static unsigned char *save(unsigned char *p, const reg_hash_t *h, int used);
 static int load(reg_hash_t *h, const unsigned char **p,
     const unsigned char *end, uint64_t offset);
+static unsigned char *save_last(unsigned char *p, const reg_session_t *s);
+static int load_last(reg_session_t *s, const unsigned char **p,
+    const unsigned char *end);
+static void write_last(reg_session_t *s, const reg_part_t *parts, uint32_t n);
+static size_t write_part(unsigned char *dst, const reg_part_t *part,
+    uint64_t id, int64_t size);
+static int read_parts(const reg_session_t *s, reg_part_t *parts, uint32_t *n);
 
 
 void
@@ -108,6 +128,7 @@ reg_session_encode(reg_arena_t *arena, const reg_session_t *s,
     memcpy(p, s->chain, 32);
     p += 32;
 
+    p = save_last(p, s);
     p = save(p, &s->hash, s->hashed);
     p = save(p, &s->other, s->hashed && s->other.alg != REG_SHA256);
 
@@ -132,6 +153,7 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
     const reg_str_t *text)
 {
     reg_rc_t              rc;
+    uint64_t              version;
     reg_str_t             raw;
     unsigned char         mac[MAC_SIZE], ours[REG_SESSION_KEY_ID];
     const unsigned char  *p, *end;
@@ -168,7 +190,9 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
         return REG_SESSION_FORGED;
     }
 
-    if (get(&p, 1) != VERSION) {
+    version = get(&p, 1);
+
+    if (version != VERSION && version != VERSION_OLD) {
         return REG_SESSION_MALFORMED;
     }
 
@@ -184,6 +208,11 @@ reg_session_decode(reg_arena_t *arena, reg_session_t *s,
 
     memcpy(s->chain, p, 32);
     p += 32;
+
+    if (version == VERSION && !load_last(s, &p, end)) {
+        reg_session_init(s);
+        return REG_SESSION_MALFORMED;
+    }
 
     s->hashed = (p < end && *p != 0);
 
@@ -321,6 +350,237 @@ load(reg_hash_t *h, const unsigned char **p, const unsigned char *end,
     *p += len;
 
     return 1;
+}
+
+
+void
+reg_session_put_part(reg_session_t *s, const reg_part_t *part)
+{
+    uint32_t    n;
+    reg_part_t  parts[REG_SESSION_LAST + 1];
+
+    /* the offset is that behind the part already */
+
+    s->offset -= part->size;
+    n = reg_session_parts(s, parts);
+    s->offset += part->size;
+
+    parts[n] = *part;
+    write_last(s, parts, n + 1);
+}
+
+
+uint32_t
+reg_session_parts(const reg_session_t *s, reg_part_t *parts)
+{
+    int64_t   offset;
+    uint32_t  i, n;
+
+    if (!read_parts(s, parts, &n)) {
+        return 0;
+    }
+
+    offset = s->offset;
+
+    for (i = n; i > 0; i--) {
+        offset -= parts[i - 1].size;
+        parts[i - 1].offset = offset;
+    }
+
+    return n;
+}
+
+
+void
+reg_session_drop_parts(reg_session_t *s, uint32_t n)
+{
+    uint32_t    known;
+    reg_part_t  parts[REG_SESSION_LAST];
+
+    known = reg_session_parts(s, parts);
+
+    write_last(s, parts, known > n ? known - n : 0);
+}
+
+
+/* as many of the last of them as fit */
+
+static void
+write_last(reg_session_t *s, const reg_part_t *parts, uint32_t n)
+{
+    size_t         len;
+    uint32_t       i, first;
+    unsigned char  raw[REG_SESSION_LAST + LAST_MAX];
+
+    for (first = 0; /* void */ ; first++) {
+
+        for (i = first, len = 0; i < n && len <= REG_SESSION_LAST; i++) {
+            len += write_part(raw + len, &parts[i], parts[i].prev,
+                              i > first ? parts[i - 1].size : 0);
+        }
+
+        if (len <= REG_SESSION_LAST) {
+            break;
+        }
+    }
+
+    s->last_prev = first < n ? parts[first].prev : s->last_prev;
+    s->last_len = len;
+    memcpy(s->last, raw, len);
+}
+
+
+static size_t
+write_part(unsigned char *dst, const reg_part_t *part, uint64_t id,
+    int64_t size)
+{
+    uint64_t        n;
+    unsigned char  *p;
+
+    p = dst + 1;
+    *dst = part->merged ? LAST_MERGED : 0;
+
+    if (part->size == size) {
+        *dst |= LAST_SIZE;
+
+    } else {
+        for (n = (uint64_t) part->size; n > 0x7f; n >>= 7) {
+            *p++ = (unsigned char) (n | 0x80);
+        }
+
+        *p++ = (unsigned char) n;
+    }
+
+    if (part->id == id + 1) {
+        *dst |= LAST_FOLLOWS;
+
+    } else {
+        p = put(p, part->id, 8);
+    }
+
+    return (size_t) (p - dst);
+}
+
+
+/* 0: it is none of what was written here */
+
+static int
+read_parts(const reg_session_t *s, reg_part_t *parts, uint32_t *n)
+{
+    int64_t               sum;
+    uint64_t              size, id;
+    unsigned              flags, shift;
+    const unsigned char  *p, *end;
+
+    p = s->last;
+    end = p + s->last_len;
+    id = s->last_prev;
+
+    for (*n = 0, sum = 0, size = 0; p < end; (*n)++) {
+
+        memset(&parts[*n], 0, sizeof(reg_part_t));
+
+        flags = *p++;
+
+        if (!(flags & LAST_SIZE)) {
+
+            for (size = 0, shift = 0; /* void */ ; shift += 7) {
+
+                if (p == end || shift > 56) {
+                    return 0;
+                }
+
+                size |= (uint64_t) (*p & 0x7f) << shift;
+
+                if (!(*p++ & 0x80)) {
+                    break;
+                }
+            }
+        }
+
+        parts[*n].prev = id;
+
+        if (flags & LAST_FOLLOWS) {
+            id++;
+
+        } else {
+            if (end - p < 8) {
+                return 0;
+            }
+
+            id = get(&p, 8);
+        }
+
+        if (size == 0 || id == 0 || (int64_t) size > s->offset - sum) {
+            return 0;
+        }
+
+        sum += (int64_t) size;
+
+        parts[*n].size = (int64_t) size;
+        parts[*n].id = id;
+        parts[*n].merged = (flags & LAST_MERGED) != 0;
+    }
+
+    return 1;
+}
+
+
+static unsigned char *
+save_last(unsigned char *p, const reg_session_t *s)
+{
+    if (s->small) {
+        memcpy(p, s->large, 32);
+        p += 32;
+    }
+
+    p = put(p, s->last_len, 1);
+
+    if (s->last_len) {
+        p = put(p, s->last_prev, 8);
+        memcpy(p, s->last, s->last_len);
+        p += s->last_len;
+    }
+
+    return p;
+}
+
+
+static int
+load_last(reg_session_t *s, const unsigned char **p, const unsigned char *end)
+{
+    uint32_t    n;
+    reg_part_t  parts[REG_SESSION_LAST];
+
+    if (s->small) {
+
+        if (end - *p < 32) {
+            return 0;
+        }
+
+        memcpy(s->large, *p, 32);
+        *p += 32;
+    }
+
+    if (*p == end) {
+        return 0;
+    }
+
+    s->last_len = (size_t) get(p, 1);
+
+    if (s->last_len == 0) {
+        return 1;
+    }
+
+    if ((size_t) (end - *p) < 8 + s->last_len) {
+        return 0;
+    }
+
+    s->last_prev = get(p, 8);
+    memcpy(s->last, *p, s->last_len);
+    *p += s->last_len;
+
+    return read_parts(s, parts, &n);
 }
 
 

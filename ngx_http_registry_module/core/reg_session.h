@@ -10,10 +10,14 @@
 
 #include "reg_base.h"
 #include "reg_digest.h"
+#include "reg_parts.h"
 
 
 #define REG_SESSION_SECRET  32
 #define REG_SESSION_KEY_ID  4
+
+/* bytes for the last parts: 28 or more of one size, of one request all */
+#define REG_SESSION_LAST  255
 
 
 typedef struct {
@@ -30,6 +34,16 @@ typedef struct {
     unsigned        tip_merged:1;
     unsigned        small;              /* small ones at the end, to 255 */
     unsigned char   chain[32];          /* over size and ETag of each */
+    unsigned char   large[32];          /* the same before the small ones */
+
+    /*
+     * The last parts, as many as fit, by which their names are known: a byte
+     * of flags each, and what is not as with the part before
+     */
+
+    uint64_t        last_prev;          /* id of the part before them */
+    unsigned char   last[REG_SESSION_LAST];
+    size_t          last_len;
 
     /* over all bytes, when "hashed"; "other" when its alg is not sha256 */
 
@@ -61,6 +75,21 @@ void reg_session_init(reg_session_t *s);
  * found in the store are those that were hashed.
  */
 void reg_session_add(reg_session_t *s, int64_t size, const reg_str_t *etag);
+
+/*
+ * It is the last one now, and its bytes are counted in s->offset.  The oldest
+ * make room.
+ */
+void reg_session_put_part(reg_session_t *s, const reg_part_t *part);
+
+/*
+ * Those that are known, to parts[REG_SESSION_LAST], without ETag and time;
+ * all when the first one begins at 0.  Returns how many.
+ */
+uint32_t reg_session_parts(const reg_session_t *s, reg_part_t *parts);
+
+/* forgets the last n of them, or all */
+void reg_session_drop_parts(reg_session_t *s, uint32_t n);
 
 /* the algorithm that the closing request is expected to name */
 void reg_session_expect(reg_session_t *s, reg_alg_t alg);

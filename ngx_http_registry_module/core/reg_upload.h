@@ -18,6 +18,9 @@
 
 #define REG_LISTING_PAGE  1000
 
+/* a listing from the beginning */
+#define REG_ALL_PARTS  ((int64_t) -1)
+
 /* parts below SMALL are merged once there are RUN behind each other */
 #define REG_PART_SMALL    (64 * 1024)
 #define REG_PARTS_RUN     16
@@ -30,6 +33,15 @@ typedef enum {
     REG_VERDICT_STALE,                  /* another request was there first */
     REG_VERDICT_SIZE                    /* Content-Range says otherwise */
 } reg_verdict_t;
+
+
+/* whether parts that a listing does not show are asked for by their names */
+
+typedef enum {
+    REG_NAMING_NONE = 0,
+    REG_NAMING_ASK,
+    REG_NAMING_DONE
+} reg_naming_t;
 
 
 /* what is asked of segments that may be nobody's */
@@ -64,12 +76,20 @@ typedef struct {
 
     /* the parts that are the upload, when "listed" */
 
-    reg_part_t    **path;
+    reg_part_t    **path;               /* of some rows only their end */
     uint32_t        npath;
+    uint32_t        nall;               /* and what was merged, behind it */
     unsigned        listed:1;
     unsigned        stale:1;            /* the state was behind the store */
     unsigned        missing:1;          /* the part that the state names */
     unsigned        gone:1;             /* no part is there any more */
+
+    /* those that the state names */
+
+    reg_part_t     *named;
+    uint32_t        nnamed;
+    reg_naming_t    naming;
+    unsigned        asking:1;           /* for the last one of them */
 
     /* what this request wrote */
 
@@ -107,8 +127,10 @@ typedef struct {
     reg_hash_t      read;
     unsigned        stored:1;           /* known to be right, and kept */
     unsigned        doubt:1;            /* it may be, and is to be read */
+    unsigned        early:1;            /* looked at before the body came */
     unsigned        direct:1;           /* the body goes there */
     unsigned        wrote:1;            /* this request did */
+    unsigned        waited;             /* times, until it was whole */
     unsigned        links;              /* calls of "link blob" for it */
 
     /* the segments that nobody names because of that */
@@ -136,9 +158,23 @@ int reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip);
 reg_todo_t reg_upload_find(reg_flow_t *f);
 reg_todo_t reg_upload_judge_found(reg_flow_t *f);
 
-/* "list parts": all of them, for u->path */
+/* reg_find_ops.c: "list parts": all of them, for u->path */
 reg_todo_t reg_upload_list(reg_flow_t *f);
 reg_todo_t reg_upload_judge_listed(reg_flow_t *f);
+
+/*
+ * One more page of u->parts, from an offset on or REG_ALL_PARTS; REG_AGAIN:
+ * there may be more.  Then which of them are the upload.
+ */
+reg_todo_t reg_upload_ask_listing(reg_flow_t *f, int64_t start);
+reg_todo_t reg_upload_take_page(reg_flow_t *f);
+reg_todo_t reg_upload_choose(reg_flow_t *f);
+
+/*
+ * u->path out of the state; 0: it does not name that many of the last parts,
+ * or there is no memory.
+ */
+int reg_upload_by_state(reg_flow_t *f, uint32_t least);
 
 /* "check range": Content-Range begins where the upload ends */
 reg_todo_t reg_upload_check_range(reg_flow_t *f);

@@ -42,6 +42,9 @@ static unsigned   now;
 static int        container_deleted;
 static int        copies_expire;        /* whatever is asked */
 static int        full;                 /* the quota is reached */
+static int        late;                 /* listings do not show parts yet */
+static unsigned   lagging;              /* nor large objects all segments: for
+                                           so many HEADs */
 static int64_t    authorize;            /* until when a Location does */
 
 static unsigned   page = 2;             /* entries of a listing */
@@ -194,7 +197,10 @@ list(reg_flow_t *f, reg_call_t *call)
 
     for (i = 0, n = 0; i < nobjects && n < page; i++) {
         if (strncmp(objects[i].name, prefix, strlen(prefix)) == 0
-            && strcmp(objects[i].name, marker) > 0)
+            && strcmp(objects[i].name, marker) > 0
+            && !(late && strncmp(objects[i].name, REG_PATH_UPLOADS,
+                                 sizeof(REG_PATH_UPLOADS) - 1)
+                         == 0))
         {
             slash = delimiter[0]
                     ? strchr(objects[i].name + strlen(prefix), '/') : NULL;
@@ -439,6 +445,11 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
     call->reply.length = (int64_t) o->len;
     call->reply.expires = (o->expires != 0);
+
+    if (o->segments[0] && lagging) {
+        lagging--;
+        call->reply.length--;
+    }
 
     if (o->segments[0]) {
         etag_of_large(f->arena, &call->reply.etag, o);

@@ -309,6 +309,29 @@ test_expiring(void)
 }
 
 
+/* a large object that does not show all of its segments yet */
+
+static void
+test_lagging(void)
+{
+    size_t    left;
+    unsigned  status;
+
+    prepare(&rows[0]);
+    lagging = 5;
+    status = make(&rows[0], (size_t) -1, &left);
+    ok(status == 201 && lagging == 0 && kept(&rows[0], status),
+       "it is waited for", status);
+
+    prepare(&rows[0]);
+    lagging = NEVER;
+    status = make(&rows[0], (size_t) -1, &left);
+    lagging = 0;
+    ok(status == 503 && store_is_right(), "not for ever", status);
+    ok(make(&rows[0], (size_t) -1, &left) == 201, "then it is there", 0);
+}
+
+
 int
 main(void)
 {
@@ -333,6 +356,7 @@ main(void)
     }
 
     test_expiring();
+    test_lagging();
     clear();
 
     return tap_end();

@@ -196,9 +196,97 @@ test_refusals(void)
 }
 
 
+/* the last parts by name: as many as fit, and what is given out is right */
+
+static void
+test_parts(void)
+{
+    int            right;
+    uint32_t       n, known, k;
+    reg_str_t      text;
+    reg_part_t     all[1000], parts[REG_SESSION_LAST];
+    tap_arena_t    arena;
+    reg_session_t  in, out;
+    unsigned       row;
+
+    static const struct {
+        uint64_t  id;                   /* of each, from the one before */
+        int64_t   size;
+        unsigned  least;                /* that are known of 1000 */
+    } rows[] = {
+        { 1, 5, 250 },                  /* of one request */
+        { 0x123456789, 1 << 20, 27 },   /* of as many, all alike */
+        { 0x123456789, 0, 16 }          /* each of its own size */
+    };
+
+    for (row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        tap_arena_init(&arena, (size_t) -1);
+        reg_session_init(&in);
+        memset(all, 0, sizeof(all));
+        right = 1;
+
+        for (n = 0; n < 1000; n++) {
+            all[n].offset = in.offset;
+            all[n].size = rows[row].size ? rows[row].size : 1000 + n;
+            all[n].prev = n ? all[n - 1].id : 0;
+            all[n].id = all[n].prev + rows[row].id;
+            all[n].merged = (n == 990);
+
+            in.offset += all[n].size;
+            reg_session_put_part(&in, &all[n]);
+
+            if (n % 111 && n < 990) {
+                continue;
+            }
+
+            text = reg_session_encode(&arena.arena, &in, secret, &name, &id);
+            in.hashed = 0;
+            text = reg_session_encode(&arena.arena, &in, secret, &name, &id);
+            right &= (reg_session_decode(&arena.arena, &out, secret, &name,
+                                         &id, &text)
+                      == REG_SESSION_GOOD);
+
+            known = reg_session_parts(&out, parts);
+            right &= (known >= (n < rows[row].least ? n + 1
+                                                    : rows[row].least)
+                      && known <= n + 1 && text.len < 1400);
+
+            for (k = 0; k < known; k++) {
+                right &= (memcmp(&parts[k], &all[n + 1 - known + k],
+                                 sizeof(reg_part_t))
+                          == 0);
+            }
+        }
+
+        ok(right, "the last parts", row);
+
+        /* the last three become one */
+
+        reg_session_drop_parts(&in, 3);
+        all[997].size += all[998].size + all[999].size;
+        all[997].id = all[999].id;
+        reg_session_put_part(&in, &all[997]);
+        known = reg_session_parts(&in, parts);
+        ok(known > 1 && memcmp(&parts[known - 1], &all[997],
+                               sizeof(reg_part_t))
+                        == 0
+           && parts[known - 2].id == all[996].id, "merged", row);
+
+        reg_session_drop_parts(&in, 1000);
+        reg_session_put_part(&in, &all[997]);
+        ok(reg_session_parts(&in, parts) == 1, "all but the last one forgotten",
+           row);
+
+        tap_arena_free(&arena);
+    }
+}
+
+
 int
 main(void)
 {
+    test_parts();
+
     test_round_trip();
     test_refusals();
 

@@ -518,6 +518,68 @@ test_ended(unsigned parts, int whole)
 }
 
 
+/*
+ * Listings that show none of it: an honest client is not refused, and what the
+ * state names is found.  Of "large" parts each is too long to be merged.
+ */
+
+static void
+test_late(unsigned parts, size_t size)
+{
+    char         *bytes, *part, next[2000];
+    int           right;
+    size_t        i;
+    reg_flow_t    f;
+    request_t     rq = { REG_PATCH, NULL, NULL, NULL };
+    tap_arena_t   memory;
+
+    bytes = calloc(parts, size + 1);
+    part = calloc(1, size + 1);
+
+    tap_arena_init(&memory, (size_t) -1);
+    arena = &memory;
+    late = 1;
+
+    right = begin(0);
+
+    for (i = 0; i < parts; i++) {
+        memset(part, 'a' + (int) (i % 26), size);
+        (void) strcat(bytes, part);
+        rq.body = part;
+        right &= (make(&rq, state, next) == 202);
+        (void) strcpy(state, next);
+
+        if (i % 5 == 4) {
+            right &= (run(&f, arena, REG_GET, state, "", "") == 204);
+            right &= location(&f, state);
+        }
+    }
+
+    rq = (request_t) { REG_PUT, "", bytes, NULL };
+
+    ok(right, "late listings: each PATCH", parts);
+    ok(make(&rq, state, NULL) == 201 && has(bytes) && store_is_right(),
+       "they make a blob", parts);
+
+    for (right = 1, i = 0; i < nobjects; i++) {
+        right &= (strncmp(objects[i].name, "uploads/", 8) != 0);
+    }
+
+    ok(right, "nothing else of it is left", parts);
+
+    right = begin(1);
+    rq = (request_t) { REG_PATCH, part, NULL, NULL };
+    right &= (make(&rq, state, state) == 202);
+    ok(right && make(&requests[4], state, NULL) == 204 && nobjects == 1,
+       "it is cancelled: the mark is left", nobjects);
+
+    late = 0;
+    tap_arena_free(&memory);
+    free(bytes);
+    free(part);
+}
+
+
 /* to cancel is to free room */
 
 static void
@@ -579,6 +641,9 @@ main(void)
     }
 
     test_full();
+    test_late(2, 64 * 1024 + 1);
+    test_late(20, 64 * 1024 + 1);
+    test_late(100, 3);
     clear();
 
     return tap_end();

@@ -1,7 +1,7 @@
 package RegistryTest::Relay;
 
 # A stock nginx between the module and RGW: it writes down each call, and can
-# be slow or away.
+# be slow, or away, or have listings that lag.
 #
 #   my $relay = RegistryTest::Relay->new($t);
 #   $t->start(rgw => $relay->address);
@@ -48,6 +48,10 @@ http {
         proxy_buffering off;
 
         location / {
+            set \$late 0;
+            if (-f $dir/late) { set \$late 1; }
+            if (\$args ~ prefix=uploads) { set \$late 1\$late; }
+            if (\$late = 11) { return 200 '[]'; }
             if (-f $dir/away) { return 503; }
             if (-f $dir/slow) { rewrite ^ /slow\$uri last; }
             proxy_pass http://rgw;
@@ -121,6 +125,9 @@ sub _flag {
 
 sub away { $_[0]->_flag(away => $_[1]) }
 sub slow { $_[0]->_flag(slow => $_[1]) }
+
+# no listing shows a part of an upload
+sub late { $_[0]->_flag(late => $_[1]) }
 
 
 1;
