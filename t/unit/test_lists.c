@@ -642,9 +642,9 @@ test_cost(void)
 static void
 test_made_up(void)
 {
-    char      deep[256];
-    size_t    i, j, k, worst;
-    unsigned  right;
+    int     right;
+    char    deep[256];
+    size_t  i, j, k, worst;
 
     static const char *const  cuts[] = { "a-", "a.", "a/", "0/", "0-", "0/0-",
                                          "a-b/" };
