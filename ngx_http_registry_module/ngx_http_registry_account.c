@@ -7,10 +7,17 @@
 #include "ngx_http_registry_module.h"
 
 
+static ngx_http_registry_account_t *ngx_http_registry_account_find(
+    ngx_http_registry_main_conf_t *rmcf, ngx_str_t *identity);
+static ngx_uint_t ngx_http_registry_account_equal(ngx_str_t *a, ngx_str_t *b);
+static char *ngx_http_registry_account_same(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_str_t *key);
 static ngx_uint_t ngx_http_registry_account_is_keystone(
     ngx_http_registry_loc_conf_t *conf);
 static char *ngx_http_registry_account_values(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone);
+static u_char *ngx_http_registry_account_fields(u_char *p,
+    ngx_str_t **fields, ngx_uint_t n);
 static ngx_int_t ngx_http_registry_account_identify(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
     ngx_str_t *identity);
@@ -33,10 +40,10 @@ ngx_conf_enum_t  ngx_http_registry_auth_versions[] = {
 char *
 ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
 {
-    ngx_str_t                        key, identity;
-    ngx_uint_t                       i, keystone;
-    ngx_http_registry_account_t     *account, **accounts;
-    ngx_http_registry_main_conf_t   *rmcf;
+    char                           *rc;
+    ngx_str_t                       key, identity;
+    ngx_uint_t                      keystone;
+    ngx_http_registry_main_conf_t  *rmcf;
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
 
@@ -65,8 +72,7 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
 
     if (ngx_http_registry_account_root(cf, conf) != NGX_OK
         || ngx_http_registry_account_identify(cf, conf, keystone, &identity)
-           != NGX_OK
-        || ngx_http_registry_key_secrets(cf, conf, &key) != NGX_OK)
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -77,22 +83,99 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
 
     conf->container_bit = (ngx_uint_t) 1 << (rmcf->containers - 1);
 
+    conf->account = ngx_http_registry_account_find(rmcf, &identity);
+
+    if (conf->account == NULL) {
+        rc = ngx_http_registry_account_new(cf, conf, keystone, &identity,
+                                           &key);
+    } else {
+        rc = ngx_http_registry_account_same(cf, conf, &key);
+    }
+
+    if (rc != NGX_CONF_OK) {
+        return rc;
+    }
+
+    return ngx_http_registry_secrets(cf, conf) == NGX_OK ? NGX_CONF_OK
+                                                         : NGX_CONF_ERROR;
+}
+
+
+static ngx_http_registry_account_t *
+ngx_http_registry_account_find(ngx_http_registry_main_conf_t *rmcf,
+    ngx_str_t *identity)
+{
+    ngx_uint_t                     i;
+    ngx_http_registry_account_t  **accounts;
+
     accounts = rmcf->accounts.elts;
 
     for (i = 0; i < rmcf->accounts.nelts; i++) {
 
-        account = accounts[i];
-
-        if (account->identity.len == identity.len
-            && ngx_memcmp(account->identity.data, identity.data, identity.len)
-               == 0)
+        if (ngx_http_registry_account_equal(&accounts[i]->identity,
+                                            identity))
         {
-            conf->account = account;
-            return NGX_CONF_OK;
+            return accounts[i];
         }
     }
 
-    return ngx_http_registry_account_new(cf, conf, keystone, &identity, &key);
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_registry_account_equal(ngx_str_t *a, ngx_str_t *b)
+{
+    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
+}
+
+
+/*
+ * One key is sent, once for all locations of the account: what protects it
+ * must not be that of whichever comes first.
+ */
+
+static char *
+ngx_http_registry_account_same(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf, ngx_str_t *key)
+{
+    const char                   *what;
+    ngx_http_registry_account_t  *account;
+
+    account = conf->account;
+    what = NULL;
+
+    if (!ngx_http_registry_account_equal(&account->key, key)) {
+        what = "registry_auth_key_file";
+
+    } else if (ngx_strncasecmp(conf->auth_url.data, (u_char *) "https:", 6)
+               != 0)
+    {
+        what = NULL;
+
+    } else if (account->insecure == (unsigned) conf->ssl_verify) {
+        what = "registry_ssl_verify";
+
+    } else if (conf->ssl_verify
+               && !ngx_http_registry_account_equal(&account->trusted,
+                                                   &conf->ssl_trusted))
+    {
+        what = "registry_ssl_trusted_certificate";
+    }
+
+    if (what == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%s\" differs between \"registry_pass\" in %V:%ui"
+                       " and in %V:%ui, but user \"%V\" of \"%V\" has one"
+                       " token for both: set it once for both, in \"server\""
+                       " or \"http\"", what, &account->file, account->line,
+                       &conf->file, conf->line, &account->user,
+                       &account->auth_url);
+
+    return NGX_CONF_ERROR;
 }
 
 
@@ -212,7 +295,7 @@ ngx_http_registry_account_fields(u_char *p, ngx_str_t **fields, ngx_uint_t n)
 
 
 /*
- * conf->container_id: all that tells one place where a registry is from another;
+ * conf->container_id: all that tells one place of a registry from another;
  * what is kept, or signed, for one is nothing to another.  It begins with what
  * makes a token another one: *identity.
  */
@@ -362,6 +445,8 @@ ngx_http_registry_account_new(ngx_conf_t *cf,
     account->key = *key;
     account->trusted = conf->ssl_trusted;
     account->insecure = !conf->ssl_verify;
+    account->file = conf->file;
+    account->line = conf->line;
 
     if (keystone) {
         account->keystone = k;

@@ -74,6 +74,8 @@ ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     rlcf->host.data = u.url.data;
     rlcf->host.len = u.url.len - u.uri.len;
+    rlcf->file = cf->conf_file->file.name;
+    rlcf->line = cf->conf_file->line;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 

@@ -1,19 +1,11 @@
 /*
- * Files with keys, and the secrets that sign the state of uploads.
+ * Files with keys, which others must not read.
  */
 
 #include "ngx_http_registry_module.h"
 
-#include <openssl/hmac.h>
 
-
-#define NGX_HTTP_REGISTRY_KEY_MAX      4096
-#define NGX_HTTP_REGISTRY_SECRET_MIN   32       /* characters */
-#define NGX_HTTP_REGISTRY_SECRETS_MAX  8
-
-
-static ngx_int_t ngx_http_registry_key_derive(
-    ngx_http_registry_loc_conf_t *conf, u_char *key, size_t len);
+#define NGX_HTTP_REGISTRY_KEY_MAX  4096
 
 
 /* never tells what it read */
@@ -80,98 +72,4 @@ ngx_http_registry_key_read(ngx_conf_t *cf, const char *directive,
     ngx_explicit_memzero(text, sizeof(text));
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_registry_key_secrets(ngx_conf_t *cf,
-    ngx_http_registry_loc_conf_t *conf, ngx_str_t *storage_key)
-{
-    size_t       len;
-    u_char      *p, *last, *end;
-    ngx_str_t    file;
-    ngx_uint_t   line;
-    const char  *why;
-
-    conf->secrets = ngx_pcalloc(cf->pool, NGX_HTTP_REGISTRY_SECRETS_MAX
-                                          * REG_SESSION_SECRET);
-    if (conf->secrets == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (conf->secret_file.len == 0) {
-        return ngx_http_registry_key_derive(conf, storage_key->data,
-                                            storage_key->len);
-    }
-
-    if (ngx_http_registry_key_read(cf, "registry_secret_file",
-                                   &conf->secret_file, &file)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    p = file.data;
-    last = file.data + file.len;
-
-    for (line = 1; p < last; line++) {
-
-        end = ngx_strlchr(p, last, LF);
-        if (end == NULL) {
-            end = last;
-        }
-
-        len = end - p;
-
-        if (len && p[len - 1] == CR) {
-            len--;
-        }
-
-        why = len < NGX_HTTP_REGISTRY_SECRET_MIN
-              ? "is shorter than 32 characters: \"openssl rand -hex 32\""
-                " makes one"
-              : conf->nsecrets == NGX_HTTP_REGISTRY_SECRETS_MAX
-              ? "is the ninth: more than 8 secrets are too many" : NULL;
-
-        if (why) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"registry_secret_file\" \"%V\": line %ui %s",
-                               &conf->secret_file, line, why);
-            return NGX_ERROR;
-        }
-
-        if (ngx_http_registry_key_derive(conf, p, len) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        p = end + 1;
-    }
-
-    ngx_explicit_memzero(file.data, file.len);
-
-    return NGX_OK;
-}
-
-
-/*
- * Of the container, too: what was begun in one must not be continued, nor
- * authorised, in another.  All nodes with the same key agree.
- */
-
-static ngx_int_t
-ngx_http_registry_key_derive(ngx_http_registry_loc_conf_t *conf, u_char *key,
-    size_t len)
-{
-    u_char    text[sizeof("registry upload state ")
-                   + 2 * NGX_HTTP_REGISTRY_NAME_MAX + 1], *p, *secret;
-    unsigned  size;
-
-    secret = conf->secrets + conf->nsecrets++ * REG_SESSION_SECRET;
-
-    p = ngx_cpymem(text, "registry upload state ",
-                   sizeof("registry upload state ") - 1);
-    p = ngx_cpymem(p, conf->root.data, conf->root.len);
-
-    return HMAC(EVP_sha256(), key, (int) len, text, p - text, secret, &size)
-           ? NGX_OK : NGX_ERROR;
 }

@@ -407,6 +407,13 @@ ngx_http_registry_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    if (ngx_array_init(&rmcf->locations, cf->pool, 4,
+                       sizeof(ngx_http_registry_loc_conf_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     if (ngx_array_init(&rmcf->checks, cf->pool, 1,
                        sizeof(ngx_http_registry_health_t *))
         != NGX_OK)
@@ -449,7 +456,9 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
-     *     conf->host, auth_url, user, key_file, container = { 0, NULL };
+     *     conf->host, file, auth_url, user, key_file = { 0, NULL };
+     *     conf->container = { 0, NULL };
+     *     conf->line = 0;
      *     conf->secret_file, prefix, root = { 0, NULL };
      *     conf->keystone = { 0 };
      *     conf->account = NULL;
@@ -457,6 +466,8 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      *     conf->container_bit = 0;
      *     conf->secrets = NULL;
      *     conf->nsecrets = 0;
+     *     conf->former = NULL;
+     *     conf->nformer = 0;
      */
 
     conf->upstream = ngx_http_registry_upstream_defaults;
@@ -624,6 +635,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (clcf->noname && conf->upstream.upstream == NULL) {
         conf->upstream.upstream = prev->upstream.upstream;
         conf->host = prev->host;
+        conf->file = prev->file;
+        conf->line = prev->line;
     }
 
     if (conf->upstream.upstream == NULL) {
@@ -711,7 +724,8 @@ ngx_http_registry_init(ngx_conf_t *cf)
 
     *log = ngx_http_registry_log_handler;
 
-    if (ngx_http_registry_filters_init(cf) != NGX_OK
+    if (ngx_http_registry_secrets_former(cf) != NGX_OK
+        || ngx_http_registry_filters_init(cf) != NGX_OK
         || ngx_http_registry_variables_init(cf) != NGX_OK
         || ngx_http_registry_access_init(cf) != NGX_OK)
     {

@@ -46,6 +46,7 @@ typedef struct {
     ngx_array_t                    accounts;    /* of account_t pointers */
     ngx_array_t                    caches;      /* of file caches of nginx */
     ngx_array_t                    checks;      /* of health_t pointers */
+    ngx_array_t                    locations;   /* of loc_conf_t pointers */
     ngx_uint_t                     containers;  /* bits given away */
 } ngx_http_registry_main_conf_t;
 
@@ -58,6 +59,8 @@ typedef struct {
 typedef struct {
     ngx_http_upstream_conf_t       upstream;
     ngx_str_t                      host;        /* of registry_pass */
+    ngx_str_t                      file;        /* it stands in, for people */
+    ngx_uint_t                     line;
 
     ngx_str_t                      auth_url;
     ngx_str_t                      user;
@@ -111,6 +114,8 @@ typedef struct {
     ngx_flag_t                     cache_use_stale;
     u_char                        *secrets;     /* the first one signs */
     ngx_uint_t                     nsecrets;
+    u_char                        *former;      /* as 0.1.0 had them */
+    ngx_uint_t                     nformer;
 } ngx_http_registry_loc_conf_t;
 
 
@@ -472,14 +477,18 @@ void ngx_http_registry_feed_event(ngx_http_request_t *r);
 void ngx_http_registry_feed_end(ngx_http_request_t *sr,
     ngx_http_registry_call_t *rc);
 
-/*
- * key.c: files with keys, which nobody but their owner may open.  secrets()
- * makes conf->secrets of registry_secret_file, or of the storage's key.
- */
+/* key.c: a file with a key, which others must not be able to read */
 ngx_int_t ngx_http_registry_key_read(ngx_conf_t *cf, const char *directive,
     ngx_str_t *name, ngx_str_t *key);
-ngx_int_t ngx_http_registry_key_secrets(ngx_conf_t *cf,
-    ngx_http_registry_loc_conf_t *conf, ngx_str_t *storage_key);
+
+/*
+ * secret.c: makes conf->secrets of registry_secret_file, of the storage's key
+ * or of random bytes.  Once all locations are known, former() adds those that
+ * older releases made, where they open one place only.
+ */
+ngx_int_t ngx_http_registry_secrets(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
+ngx_int_t ngx_http_registry_secrets_former(ngx_conf_t *cf);
 
 /*
  * access.c: a signed Location that authorises.

@@ -30,6 +30,10 @@ typedef struct {
     ngx_str_t                         key;       /* never logged */
     ngx_str_t                         trusted;   /* certificates; zero-t. */
     unsigned                          insecure:1;
+    unsigned                          weak:1;    /* the key; was told */
+    ngx_str_t                         secret;    /* slowly, of the key */
+    ngx_str_t                         file;      /* of its registry_pass */
+    ngx_uint_t                        line;
     ngx_shm_zone_t                   *zone;
 
     /* private to a worker */

@@ -17,7 +17,22 @@ RegistryNginx::write_file("$dir/open.key", 'open-secret', 0644);
 RegistryNginx::write_file("$dir/empty.key", '', 0600);
 RegistryNginx::write_file("$dir/newline.key", "\n", 0600);
 RegistryNginx::write_file("$dir/large.key", 'large-secret' x 400, 0600);
+RegistryNginx::write_file("$dir/other.key", 'other-secret' x 4, 0600);
 mkdir "$dir/folder", 0700;
+
+
+# two locations of one user; names and values of the second one
+
+sub two {
+    my (%changed) = @_;
+
+    my %d = (registry_auth_url => 'https://127.0.0.1:1/auth/v1.0');
+
+    return RegistryNginx::location('', %d)
+        . "location /two/v2/ {\n"
+        . RegistryNginx::directives(%d, %changed) . '}';
+}
+
 
 plan('no_plan');
 run_tests();
@@ -264,3 +279,48 @@ RegistryNginx::location('', registry_auth_url => 'http://127.0.0.1:5000/v3', reg
 -secret
 [alert]
 [crit]
+
+=== TEST 79: one user, two answers whether its auth server is verified
+--- config eval
+main::two(registry_ssl_verify => 'off')
+--- must_die
+--- error_log eval
+qr/"registry_ssl_verify" differs between "registry_pass" in \S+nginx\.conf:\d+ and in \S+nginx\.conf:\d+, .* set it once for both/
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 80: one user, two authorities
+--- config eval
+main::two(registry_ssl_trusted_certificate => '/etc/ssl/certs/ca-certificates.crt')
+--- must_die
+--- error_log
+"registry_ssl_trusted_certificate" differs between
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 81: one user, two keys
+--- config eval
+main::two(registry_auth_key_file => "$RegistryNginx::dir/other.key")
+--- must_die
+--- error_log
+"registry_auth_key_file" differs between
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 82: two users may have settings of their own
+--- config eval
+main::two(registry_ssl_verify => 'off', registry_auth_user => 'other:user', registry_auth_key_file => "$RegistryNginx::dir/other.key")
+--- request
+GET /none
+--- error_code: 404
+--- no_error_log
+-secret
+[alert]
+[crit]
+[emerg]
