@@ -635,6 +635,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (clcf->noname && conf->upstream.upstream == NULL) {
         conf->upstream.upstream = prev->upstream.upstream;
         conf->host = prev->host;
+        conf->ssl = prev->ssl;
         conf->file = prev->file;
         conf->line = prev->line;
     }
@@ -727,6 +728,7 @@ ngx_http_registry_init(ngx_conf_t *cf)
     if (ngx_http_registry_secrets_former(cf) != NGX_OK
         || ngx_http_registry_filters_init(cf) != NGX_OK
         || ngx_http_registry_variables_init(cf) != NGX_OK
+        || ngx_http_registry_ssl_watch(cf) != NGX_OK
         || ngx_http_registry_access_init(cf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -47,6 +47,7 @@ typedef struct {
     ngx_array_t                    caches;      /* of file caches of nginx */
     ngx_array_t                    checks;      /* of health_t pointers */
     ngx_array_t                    locations;   /* of loc_conf_t pointers */
+    ngx_array_t                    upstreams;   /* of ssl.c */
     ngx_uint_t                     containers;  /* bits given away */
 } ngx_http_registry_main_conf_t;
 
@@ -107,6 +108,7 @@ typedef struct {
     ngx_str_t                      ssl_name;
     ngx_flag_t                     ssl_verify;
     ngx_uint_t                     ssl;         /* unsigned  ssl:1; */
+    u_char                         ssl_mark[32];    /* of what verifies */
 
     ngx_str_t                      container_id;    /* account.c: where it is */
     ngx_shm_zone_t                *cache_zone;      /* NULL: off */
@@ -304,9 +306,13 @@ char *ngx_http_registry_account(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
 extern ngx_conf_enum_t  ngx_http_registry_auth_versions[];
 
-/* ssl.c: for registry_pass with https */
+/*
+ * ssl.c: for registry_pass with https.  Once all locations are known, watch()
+ * keeps connections of other settings from those that verify.
+ */
 char *ngx_http_registry_ssl(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
+ngx_int_t ngx_http_registry_ssl_watch(ngx_conf_t *cf);
 
 /* health.c */
 char *ngx_http_registry_health_init(ngx_conf_t *cf,
