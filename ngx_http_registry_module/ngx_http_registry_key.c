@@ -5,7 +5,12 @@
 #include "ngx_http_registry_module.h"
 
 
-#define NGX_HTTP_REGISTRY_KEY_MAX  4096
+#define NGX_HTTP_REGISTRY_KEY_MAX     4096
+#define NGX_HTTP_REGISTRY_KEY_GROUPS  64
+
+
+static ngx_uint_t ngx_http_registry_key_is_open(ngx_conf_t *cf,
+    struct stat *st);
 
 
 /* never tells what it read */
@@ -39,7 +44,7 @@ ngx_http_registry_key_read(ngx_conf_t *cf, const char *directive,
     if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
         why = "is not a regular file";
 
-    } else if (st.st_mode & (S_IRWXG|S_IRWXO)) {
+    } else if (ngx_http_registry_key_is_open(cf, &st)) {
         why = "is open to others than its owner: chmod 600 mends it";
 
     } else {
@@ -72,4 +77,44 @@ ngx_http_registry_key_read(ngx_conf_t *cf, const char *directive,
     ngx_explicit_memzero(text, sizeof(text));
 
     return NGX_OK;
+}
+
+
+/*
+ * A group may read it that has nobody in it but root, or nginx itself: what
+ * Kubernetes makes of a Secret is root's and of the pod's group.
+ */
+
+static ngx_uint_t
+ngx_http_registry_key_is_open(ngx_conf_t *cf, struct stat *st)
+{
+    int               i, n;
+    gid_t             groups[NGX_HTTP_REGISTRY_KEY_GROUPS];
+    ngx_core_conf_t  *ccf;
+
+    if (st->st_mode & (S_IWGRP|S_IXGRP|S_IRWXO)) {
+        return 1;
+    }
+
+    if (!(st->st_mode & S_IRGRP) || st->st_gid == 0
+        || st->st_gid == getegid())
+    {
+        return 0;
+    }
+
+    if (geteuid() == 0) {
+        ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                               ngx_core_module);
+        return st->st_gid != ccf->group;
+    }
+
+    n = getgroups(NGX_HTTP_REGISTRY_KEY_GROUPS, groups);
+
+    for (i = 0; i < n; i++) {
+        if (groups[i] == st->st_gid) {
+            return 0;
+        }
+    }
+
+    return 1;
 }

@@ -21,6 +21,21 @@ RegistryNginx::write_file("$dir/other.key", 'other-secret' x 4, 0600);
 mkdir "$dir/folder", 0700;
 
 
+# a key that a group may read, and what nginx is to run as
+
+sub of_group {
+    my ($group, $mode) = @_;
+
+    my $name = RegistryNginx::write_file("$dir/$group-$mode.group.key",
+        'group-secret' x 4, 0600);
+    my $gid = $group =~ /^\d/ ? $group : getgrnam $group;
+    chown $<, $gid, $name or die "chown: $!";
+    chmod $mode, $name;
+
+    return RegistryNginx::location('', registry_auth_key_file => $name);
+}
+
+
 # two locations of one user; names and values of the second one
 
 sub two {
@@ -324,3 +339,37 @@ GET /none
 [alert]
 [crit]
 [emerg]
+
+=== TEST 83: key that root's group may read
+--- config eval
+main::of_group(0, 0440)
+--- request
+GET /none
+--- error_code: 404
+--- no_error_log
+-secret
+[alert]
+[crit]
+[emerg]
+
+=== TEST 84: key that another group may read
+--- config eval
+main::of_group('games', 0440)
+--- must_die
+--- error_log
+.group.key" is open to others than its owner
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 85: key that root's group may write
+--- config eval
+main::of_group(0, 0460)
+--- must_die
+--- error_log
+.group.key" is open to others than its owner
+--- no_error_log
+-secret
+[alert]
+[crit]

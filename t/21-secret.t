@@ -31,6 +31,13 @@ my $fake = RegistryTest::free_port();
 
 write_file($file, "$SECRET\n");
 chmod 0600, $file;
+
+# as in a Secret of Kubernetes: root's, and the workers' group may read it
+if ($> == 0) {
+    chown 0, scalar getgrnam('www-data'), $file;
+    chmod 0440, $file;
+}
+
 write_file($t->dir . '/guess.key', $guess);
 chmod 0600, $t->dir . '/guess.key';
 
