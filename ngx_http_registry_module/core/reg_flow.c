@@ -256,6 +256,17 @@ reg_reply_no_container(const reg_reply_t *reply)
 }
 
 
+/* of which 404 says that the container is gone: Swift has no word for it */
+
+static int
+needs_container(const reg_call_t *call)
+{
+    return call->on_container
+           || (call->method == REG_PUT
+               && !reg_str_starts(&call->headers, "X-Copy-From"));
+}
+
+
 int
 reg_store_failed(reg_flow_t *f, const reg_call_t *call)
 {
@@ -272,13 +283,19 @@ reg_store_failed(reg_flow_t *f, const reg_call_t *call)
         return 1;
     }
 
-    if (reg_reply_no_container(reply)) {
+    if (reg_reply_no_container(reply)
+        || (reply->status == 404 && needs_container(call)))
+    {
         reg_refuse(f, REG_E_UNAVAILABLE,
                    "the storage container does not exist");
         return 1;
     }
 
-    if (reply->status == 404) {
+    /* Swift: whoever wrote at the same time was later than this delete */
+
+    if (reply->status == 404
+        || (reply->status == 409 && call->method == REG_DELETE))
+    {
         return 0;
     }
 

@@ -20,6 +20,7 @@ static int judge_name(reg_page_t *page, reg_page_name_t *name,
     const reg_listing_t *listing);
 static int judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     const reg_listing_t *listing);
+static int is_behind(const reg_entry_t *entry, const reg_str_t *from);
 static size_t count_cuts(const reg_page_t *page, reg_str_t stem,
     const char *bytes);
 static void split_piece(reg_flow_t *f, reg_page_t *page, size_t n,
@@ -355,6 +356,25 @@ judge_name(reg_page_t *page, reg_page_name_t *name,
 }
 
 
+/*
+ * Swift tells a folder in which there is more behind the marker; RGW does not.
+ * Behind it the listing goes on at its '~', so it gets further.
+ */
+
+static int
+is_behind(const reg_entry_t *entry, const reg_str_t *from)
+{
+    size_t  len;
+
+    len = entry->name.len;
+
+    return compare_bytes(&entry->name, from) > 0
+           || (entry->subdir && from->len >= len
+               && memcmp(from->data, entry->name.data, len) == 0
+               && (from->len == len || from->data[len] < '~'));
+}
+
+
 static int
 judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     const reg_listing_t *listing)
@@ -380,7 +400,7 @@ judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
         return 1;
     }
 
-    if (compare_bytes(&listing->entries[0].name, &piece->from) <= 0) {
+    if (!is_behind(&listing->entries[0], &piece->from)) {
         return 0;
     }
 

@@ -40,6 +40,7 @@ static unsigned   lost_call;            /* made, but its answer is lost */
 static unsigned   runs;                 /* each has its own random bytes */
 static unsigned   now;
 static int        container_deleted;
+static int        no_container;         /* and no word for it, as in Swift */
 static int        copies_expire;        /* whatever is asked */
 static int        full;                 /* the quota is reached */
 static int        late;                 /* listings do not show parts yet */
@@ -358,6 +359,11 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
     if (calls++ == fail_call) {
         call->reply.status = 503;
+        return;
+    }
+
+    if (no_container) {
+        call->reply.status = 404;
         return;
     }
 

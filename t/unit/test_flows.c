@@ -196,6 +196,54 @@ test_refusals(void)
 }
 
 
+/* Swift answers 404 for whatever is asked of a container that is gone */
+
+static void
+test_no_container(void)
+{
+    char         uri[2000], digest[100];
+    size_t       i;
+    unsigned     status;
+    reg_flow_t   f;
+    tap_arena_t  arena;
+
+    static const struct {
+        reg_method_t  method;
+        const char   *uri, *body;
+    } rows[] = {
+        { REG_POST, "/v2/a/b/blobs/uploads/?digest=%s", "" },
+        { REG_PATCH, NULL, "bytes" },
+        { REG_GET, "/v2/a/b/tags/list", "" },
+        { REG_GET, "/v2/_catalog", "" }
+    };
+
+    clear();
+    fail_call = NEVER;
+    text_of(digest, "");
+    tap_arena_init(&arena, (size_t) -1);
+
+    no_container = 1;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+
+        if (rows[i].uri) {
+            (void) snprintf(uri, sizeof(uri), rows[i].uri, digest);
+        } else {
+            (void) run(&f, &arena, REG_POST, "/v2/a/b/blobs/uploads/", "",
+                       "");
+            (void) location(&f, uri);
+        }
+
+        status = run(&f, &arena, rows[i].method, uri, rows[i].body, "");
+        ok(status == 503 && f.answer.error == REG_E_UNAVAILABLE,
+           "a container that is gone", status);
+    }
+
+    no_container = 0;
+    tap_arena_free(&arena);
+}
+
+
 /* of more tags than come in one listing */
 
 static void
@@ -367,6 +415,7 @@ main(void)
     test_memory(1);
     test_memory(2);
     test_refusals();
+    test_no_container();
     test_delete_by_digest();
     test_slices();
     test_early();

@@ -22,6 +22,7 @@ static char      *names[NAMES_MAX];     /* what the API has, sorted */
 static size_t     nnames;
 static int        catalog;
 static int        miserly;              /* listings have less than asked for */
+static int        swift;                /* and folders behind a marker in them */
 
 static unsigned   calls;
 static uint32_t   seed;
@@ -193,9 +194,9 @@ list(reg_flow_t *f, reg_call_t *call)
         max -= chance((unsigned) max / 2 + 1);
     }
 
-    /* a marker in a folder is behind all of the folder */
+    /* to RGW a marker in a folder is behind all of the folder */
 
-    if (*delim && strncmp(marker, prefix, strlen(prefix)) == 0) {
+    if (*delim && !swift && strncmp(marker, prefix, strlen(prefix)) == 0) {
         p = strstr(marker + strlen(prefix), delim);
         if (p) {
             (void) strcpy(p + strlen(delim), "\xff");
@@ -686,6 +687,55 @@ test_made_up(void)
 }
 
 
+/* behind what is below a name */
+
+static void
+test_folders(void)
+{
+    static const char *const  rests[] = { "", "/", "/a", "/current/a", "/zz",
+                                          "/~", "/~~" };
+    static const char *const  below[] = { "/_", "/_layers/a", "/_m",
+                                          "/_manifests/zz" };
+    char                      last[100];
+    size_t                    i;
+
+    catalog = 0;
+    clear();
+
+    for (i = 0; i < 5; i++) {
+        (void) sprintf(last, "v%zu", i);
+        names[nnames++] = copy(last);
+        put(TAGS, last, "/current/link");
+        put(TAGS, last, "/index/sha256/00/link");
+    }
+
+    sort_all();
+
+    for (i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
+        (void) sprintf(last, "v2%s", rests[i]);
+        ok(page_is_right(last, 2), "tags behind what is below one", i);
+    }
+
+    catalog = 1;
+    clear();
+
+    for (i = 0; i < 5; i++) {
+        (void) sprintf(last, "r%zu", i);
+        names[nnames++] = copy(last);
+        put(REG_PATH_REPOSITORIES, last, "/_layers/sha256/00/link");
+        put(REG_PATH_REPOSITORIES, last, "/_manifests/tags/x/current/link");
+    }
+
+    sort_all();
+
+    for (i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+        (void) sprintf(last, "r2%s", below[i]);
+        ok(page_is_right(last, 2), "repositories behind what is below one",
+           i);
+    }
+}
+
+
 static void
 test_unknown(void)
 {
@@ -758,8 +808,13 @@ main(void)
     seed = s ? (uint32_t) strtoul(s, NULL, 10) : (uint32_t) time(NULL);
     printf("# TEST_SEED=%u\n", seed);
 
-    test_random(0);
-    test_random(1);
+    for (swift = 0; swift < 2; swift++) {
+        test_random(0);
+        test_random(1);
+        test_folders();
+    }
+
+    swift = 0;
     test_cost();
     test_made_up();
     test_unknown();
