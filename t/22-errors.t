@@ -174,7 +174,8 @@ my %provoke = (
     # of the registry
 
     'repository name that is none' => [qr/^A\/b$/,
-        ['GET', '/v2/A/b/tags/list'], ['PUT', '/v2/A/b/manifests/v1']],
+        ['GET', '/v2/A/b/tags/list'], ['PUT', '/v2/A/b/manifests/v1'],
+        ['POST', '/v2/app/blobs/uploads/?from=A%2Fb']],
     'tag that is none' => [qr/^-v1$/,
         ['GET', '/v2/app/manifests/-v1'],
         manifest_put('/v2/app/manifests/-v1', $manifest)],

@@ -14,9 +14,10 @@ static reg_rc_t check(reg_arena_t *arena, const reg_str_t *args, size_t n,
 #define FILTER  "n, last or artifactType is malformed or there twice"
 #define MOUNT   "mount or from is malformed or there twice"
 #define DIGEST  "digest is malformed or there twice"
+#define CLOSE   "the query must name one digest=<algorithm>:<hex>"
 
 
-/* "detail" is of what is no query; of a bad value it is the value */
+/* "detail" is of what is no query; of a bad value it is that, unless "told" */
 
 static const struct {
     reg_route_kind_t  kind;
@@ -27,55 +28,56 @@ static const struct {
     reg_error_t       invalid;
     reg_str_t         detail;
     unsigned          many:1;
+    unsigned          told:1;
 } params[] = {
 
     { REG_ROUTE_CATALOG, REG_GET, "n", is_text,
       REG_E_PAGINATION_NUMBER_INVALID, REG_E_PAGINATION_NUMBER_INVALID,
-      reg_string(PAGE), 0 },
+      reg_string(PAGE), 0, 0 },
 
     { REG_ROUTE_CATALOG, REG_GET, "last", is_text,
       REG_E_PAGINATION_NUMBER_INVALID, REG_E_PAGINATION_NUMBER_INVALID,
-      reg_string(PAGE), 0 },
+      reg_string(PAGE), 0, 0 },
 
     { REG_ROUTE_TAGS, REG_GET, "n", is_text,
       REG_E_PAGINATION_NUMBER_INVALID, REG_E_PAGINATION_NUMBER_INVALID,
-      reg_string(PAGE), 0 },
+      reg_string(PAGE), 0, 0 },
 
     { REG_ROUTE_TAGS, REG_GET, "last", is_text,
       REG_E_PAGINATION_NUMBER_INVALID, REG_E_PAGINATION_NUMBER_INVALID,
-      reg_string(PAGE), 0 },
+      reg_string(PAGE), 0, 0 },
 
     { REG_ROUTE_REFERRERS, REG_GET, "n", is_text,
       REG_E_PAGINATION_NUMBER_INVALID, REG_E_PAGINATION_NUMBER_INVALID,
-      reg_string(FILTER), 0 },
+      reg_string(FILTER), 0, 0 },
 
     { REG_ROUTE_REFERRERS, REG_GET, "last", is_digest,
       REG_E_PAGINATION_NUMBER_INVALID, REG_E_DIGEST_INVALID,
-      reg_string(FILTER), 0 },
+      reg_string(FILTER), 0, 0 },
 
     { REG_ROUTE_REFERRERS, REG_GET, "artifactType", is_text,
       REG_E_PAGINATION_NUMBER_INVALID, REG_E_PAGINATION_NUMBER_INVALID,
-      reg_string(FILTER), 0 },
+      reg_string(FILTER), 0, 0 },
 
     { REG_ROUTE_MANIFEST, REG_PUT, "tag", reg_tag_valid,
       REG_E_TAG_INVALID, REG_E_TAG_INVALID,
-      reg_string("a tag parameter is malformed"), 1 },
+      reg_string("a tag parameter is malformed"), 1, 0 },
 
     { REG_ROUTE_UPLOADS, REG_POST, "digest-algorithm", is_algorithm,
       REG_E_DIGEST_INVALID, REG_E_DIGEST_INVALID,
-      reg_string("digest-algorithm must be sha256, sha384 or sha512"), 0 },
+      reg_string("digest-algorithm must be sha256, sha384 or sha512"), 0, 0 },
 
     { REG_ROUTE_UPLOADS, REG_POST, "mount", is_digest,
-      REG_E_DIGEST_INVALID, REG_E_DIGEST_INVALID, reg_string(MOUNT), 0 },
+      REG_E_DIGEST_INVALID, REG_E_DIGEST_INVALID, reg_string(MOUNT), 0, 0 },
 
     { REG_ROUTE_UPLOADS, REG_POST, "from", reg_name_valid,
-      REG_E_DIGEST_INVALID, REG_E_NAME_INVALID, reg_string(MOUNT), 0 },
+      REG_E_DIGEST_INVALID, REG_E_NAME_INVALID, reg_string(MOUNT), 0, 0 },
 
     { REG_ROUTE_UPLOADS, REG_POST, "digest", is_digest,
-      REG_E_DIGEST_INVALID, REG_E_DIGEST_INVALID, reg_string(DIGEST), 0 },
+      REG_E_DIGEST_INVALID, REG_E_DIGEST_INVALID, reg_string(DIGEST), 0, 0 },
 
     { REG_ROUTE_UPLOAD, REG_PUT, "digest", is_digest,
-      REG_E_DIGEST_INVALID, REG_E_DIGEST_INVALID, reg_string(DIGEST), 0 }
+      REG_E_DIGEST_INVALID, REG_E_DIGEST_INVALID, reg_string(CLOSE), 0, 1 }
 };
 
 
@@ -148,7 +150,7 @@ check(reg_arena_t *arena, const reg_str_t *args, size_t n, reg_error_t *e,
         if ((values[i].len || params[n].many) && !params[n].valid(&values[i]))
         {
             *e = params[n].invalid;
-            *detail = values[i];
+            *detail = params[n].told ? params[n].detail : values[i];
             return REG_BAD;
         }
     }
