@@ -123,6 +123,24 @@ is($r->{content}, join('', map {
 is($r->{headers}{'content-length'}, length $r->{content}, 'their length');
 
 
+# many ranges of a byte: each slice once, and not all of a blob for some bytes
+
+$t->run('sh', '-c', "rm -rf $disk/*");
+is(cost(sub { $r = get('a/b', join ',', map { "$_-$_" }
+    map { (2 * $_, $slice + 2 * $_) } 0 .. 44) }), 2, 'ranges in two slices');
+is(join('', $r->{content} =~ /\r\n\r\n(.)\r\n/g), join('', map {
+    substr($blob, 2 * $_, 1), substr($blob, $slice + 2 * $_, 1) } 0 .. 44),
+    'their bytes');
+
+$t->run('sh', '-c', "rm -rf $disk/*");
+$r = get('a/b', join ',', map { $_ * $slice . '-' . $_ * $slice }
+    0 .. $slices - 1);
+is(join('', $r->{content} =~ /\r\n\r\n(.)\r\n/g), join('', map {
+    substr($blob, $_ * $slice, 1) } 0 .. $slices - 1), 'a byte of each slice');
+is(scalar(my @none = files()), 0, 'none of them is read for that');
+get('a/b');
+
+
 # one for all repositories, behind each one's link
 
 is(get('c/d')->{status}, 404, 'not in a repository without the blob');

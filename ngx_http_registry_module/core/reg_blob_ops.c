@@ -15,6 +15,11 @@
 
 #define SLICES_MAX  512
 
+/* of several ranges: slices that are read for them whatever they ask for, and
+   bytes that are read for one that is asked for beyond that */
+#define SLICES_FREE    8
+#define SLICES_SPREAD  64
+
 
 typedef struct {
     reg_data_t      data;               /* whose bytes the link means */
@@ -550,10 +555,51 @@ redirect(reg_flow_t *f)
 }
 
 
+/*
+ * Slices of a large blob are larger, since each costs some memory until the
+ * request has ended.
+ */
+
+static int64_t
+slice_size(const reg_flow_t *f, const reg_data_t *data)
+{
+    int64_t  size;
+
+    for (size = f->slice; data->size / size >= SLICES_MAX; size *= 2) {
+        /* void */
+    }
+
+    return size;
+}
+
+
+/* a request of some bytes here and there must not have all of a blob read */
+
+static int
+scattered(const reg_flow_t *f, const blob_t *b)
+{
+    int64_t        size, asked, slices;
+    unsigned char  seen[SLICES_MAX] = { 0 };
+
+    if (f->slice == 0 || b->nranges < 2) {
+        return 0;
+    }
+
+    size = slice_size(f, &b->data);
+    slices = reg_range_blocks(b->ranges, b->nranges, size, seen, &asked);
+
+    return slices > SLICES_FREE && slices * size / SLICES_SPREAD > asked;
+}
+
+
 static reg_todo_t
 send_data(reg_flow_t *f)
 {
     blob_t  *b = f->op;
+
+    if (scattered(f, b)) {
+        f->slice = 0;
+    }
 
     if (b->nranges > 1) {
         return answer_ranges(f);
@@ -587,11 +633,6 @@ send_data(reg_flow_t *f)
 }
 
 
-/*
- * Slices of a large blob are larger, since each costs some memory until the
- * request has ended.
- */
-
 int64_t
 reg_data_slice(reg_flow_t *f, const reg_data_t *data, int64_t at)
 {
@@ -599,9 +640,7 @@ reg_data_slice(reg_flow_t *f, const reg_data_t *data, int64_t at)
     reg_call_t  *call;
     reg_range_t  range;
 
-    for (size = f->slice; data->size / size >= SLICES_MAX; size *= 2) {
-        /* void */
-    }
+    size = slice_size(f, data);
 
     range.first = at / size * size;
     range.last = range.first + size - 1;

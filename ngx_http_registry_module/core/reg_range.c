@@ -134,6 +134,29 @@ reg_range_select(reg_arena_t *arena, const reg_str_t *value, int64_t size,
 }
 
 
+int64_t
+reg_range_blocks(const reg_range_t *ranges, size_t n, int64_t size,
+    unsigned char *seen, int64_t *bytes)
+{
+    size_t   i;
+    int64_t  k, blocks;
+
+    blocks = 0;
+    *bytes = 0;
+
+    for (i = 0; i < n; i++) {
+        *bytes += ranges[i].last - ranges[i].first + 1;
+
+        for (k = ranges[i].first / size; k <= ranges[i].last / size; k++) {
+            blocks += !seen[k];
+            seen[k] = 1;
+        }
+    }
+
+    return blocks;
+}
+
+
 reg_rc_t
 reg_content_range_parse(const reg_str_t *value, int64_t *start, int64_t *end)
 {

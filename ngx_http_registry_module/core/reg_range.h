@@ -46,6 +46,14 @@ reg_rc_t reg_range_select(reg_arena_t *arena, const reg_str_t *value,
     int64_t size, reg_range_t **ranges, size_t *n);
 
 /*
+ * How many blocks of "size" bytes the n absolute ranges lie in, each counted
+ * once, and in *bytes how long they are together.  seen[] is zeroed, a byte
+ * for each block up to the last one of the ranges.
+ */
+int64_t reg_range_blocks(const reg_range_t *ranges, size_t n, int64_t size,
+    unsigned char *seen, int64_t *bytes);
+
+/*
  * "start-end", also with "bytes " in front and "/size" or "/ *" (without the
  * blank) behind, as some clients send it.  REG_BAD when malformed, end <
  * start or out of int64.

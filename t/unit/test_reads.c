@@ -156,6 +156,29 @@ test_selections(void)
 
 
 static void
+test_blocks(void)
+{
+    int64_t        bytes;
+    unsigned char  seen[4];
+
+    static const reg_range_t  ranges[] = {
+        { 0, 0 }, { 9, 10 }, { 5, 5 }, { 19, 30 }, { 39, 39 }
+    };
+    static const int64_t  want[][2] = {
+        { 0, 0 }, { 1, 1 }, { 2, 3 }, { 2, 4 }, { 4, 16 }, { 4, 17 }
+    };
+    size_t  n;
+
+    for (n = 0; n < ROWS(want); n++) {
+        memset(seen, 0, sizeof(seen));
+
+        ok(reg_range_blocks(ranges, n, 10, seen, &bytes) == want[n][0]
+           && bytes == want[n][1], "blocks", n);
+    }
+}
+
+
+static void
 begin(reg_flow_t *f, tap_arena_t *arena, reg_data_t *data, reg_call_t *call)
 {
     reg_str_t  text;
@@ -381,6 +404,7 @@ main(void)
 {
     test_etags();
     test_selections();
+    test_blocks();
     test_plain();
     test_large();
     test_pages();
