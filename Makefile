@@ -23,7 +23,7 @@ CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
 
 .PHONY: help all deps build install deb run stop test test-big bench clean
 .PHONY: analyze coverage fuzz leaks test-faults test-hup test-load
-.PHONY: test-no-memory test-short test-valgrind test-versions
+.PHONY: test-no-memory test-short test-storages test-valgrind test-versions
 
 all: build
 
@@ -111,6 +111,9 @@ fuzz:        ## the fuzzers, FUZZ_SECONDS (600) each; FUZZ="range route": these
 
 test-versions: ## on each nginx of NGINX: releases of Debian, or folders with sources
 	t/bin/versions $(NGINX)
+
+test-storages: ## the suites that meet the storage on Ceph 18, 20 and OpenStack Swift
+	t/bin/storages
 
 bench:       ## this beside RGW itself and docker-registry
 	t/bin/packages build run test
