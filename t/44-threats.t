@@ -334,14 +334,18 @@ ok !grep(/^x-container-(read|write)$/, keys %$acl),
     'the container is nobody else\'s';
 
 
-# The table.
+# The table, and what the page of who trusts whom names of it.
 
 my $rows = 0;
+my (%threats, @trusts);
 
 for (split /\n/, read_file("$FindBin::Bin/../docs/threats.md")) {
+    push @trusts, $1 =~ /S-\w+/g if /\| ((?:S-\w+ )+)\|$/ && !/^\| S-/;
+
     my ($id, undef, undef, $tests) = /^\| (S-\S+) \| (.*) \| (.*) \| (.*) \|$/
         or next;
     $rows++;
+    $threats{$id}++;
     my @tests = $tests =~ /`([^`]+)`/g;
     my @missing = grep {
         my ($file, $text) = split /: /, $_, 2;
@@ -352,6 +356,10 @@ for (split /\n/, read_file("$FindBin::Bin/../docs/threats.md")) {
         or diag "not there: @missing";
 }
 cmp_ok $rows, '>', 40, 'threats in the table';
+is_deeply [grep { $threats{$_} > 1 } sort keys %threats], [],
+    'no two of one number';
+cmp_ok scalar @trusts, '>', 20, 'who trusts whom names threats';
+is_deeply [grep { !$threats{$_} } @trusts], [], 'which are there';
 
 $t->finish(allow => qr/./);
 
