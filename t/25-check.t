@@ -481,6 +481,8 @@ my @faults = (
     ['none', 'GET .*prefix=files\S*blobs', qr/repositories, but no blob/],
     ['again', 'GET .*marker=files', qr/the storage repeats its listing/],
     ['garbage', 'GET .*prefix=', qr/sent a listing that cannot be read/],
+    ['foreign', 'GET .*prefix=files', qr/lists what it was not asked for/],
+    ['header', 'HEAD .*/data$', qr/HEAD \S+data: .*tried 4 times/],
 );
 
 my @runs = map {
@@ -507,7 +509,47 @@ for my $i (0 .. $#faults) {
 
 is get($layer_link), '', 'nothing was changed';
 restore();
+
+# sizes that no sum can hold
+
+my $huge = $new->command($tool, @options, '--json', '--storage-url',
+    "http://127.0.0.1:$port/fault/" . unpack 'H*', 'huge .*');
+is $huge->{status}, 1, 'sizes that are too large to be added';
+is decode_json((split /\n/, $huge->{out})[-1])->{bytes},
+    9223372036854775807, 'their sum is the largest number';
+
 $proxy->stop;
+
+
+# the token goes to no host that only the auth server names
+
+my ($auth, $evil) = map { RegistryTest::free_port() } 1 .. 2;
+my %answers = (
+    host => ['AUTH_good', "http://127.0.0.1:$evil/swift/v1", qr/another host/],
+    name => ['AUTH_good', "http://localhost:$auth/swift/v1", qr/another host/],
+    longer => ['AUTH_good', "http://127.0.0.1:${auth}0/v1", qr/another host/],
+    secure => ['AUTH_good', "https://127.0.0.1:$auth/v1", qr/another host/],
+    user => ['AUTH_good', "http://127.0.0.1:$auth\@evil/v1", qr/URL that is/],
+    file => ['AUTH_good', 'file:///etc/passwd', qr/URL that is none/],
+    up => ['AUTH_good', "http://127.0.0.1:$auth/v1/../x", qr/URL that is/],
+    query => ['AUTH_good', "http://127.0.0.1:$auth/v1?x", qr/URL that is/],
+    blank => ['AUTH_good', "http://127.0.0.1:$auth/v1 x", qr/URL that is/],
+    token => ["AUTH\x01bad", "http://127.0.0.1:$auth/v1", qr/a token that/],
+);
+
+$new->stop;
+$new->start(http => "server { listen 127.0.0.1:$evil; access_log "
+    . $new->dir . "/evil.log; return 200; }"
+    . "server { listen 127.0.0.1:$auth;" . join('', map {
+        "location = /$_ { add_header X-Auth-Token '$answers{$_}[0]';"
+        . " add_header X-Storage-Url '$answers{$_}[1]'; return 204; }"
+    } sort keys %answers) . '}');
+
+fails("auth server: $_", $answers{$_}[2],
+    '--auth-url', "http://127.0.0.1:$auth/$_") for sort keys %answers;
+ok !-s $new->dir . '/evil.log', 'nobody else was asked';
+is_deeply [check('--storage-url', "http://$ENV{RGW_ENDPOINT}/swift/v1")], [],
+    'one that is named by who runs it';
 
 fails('no such container', qr/there is no container "nonesuch"/,
     '--container', 'nonesuch');
@@ -523,6 +565,13 @@ fails('a wrong number', qr/--grace "-1" is not/, '--grace', '-1');
 fails('a dry run of nothing', qr/--dry-run without --repair/, '--dry-run');
 
 write_file($new->dir . '/key', "$ENV{RGW_SECRET_KEY}\n");
+for (0640, 0604) {
+    chmod $_, $new->dir . '/key';
+    fails((sprintf 'a key file of mode %o', $_), qr/chmod 600 mends it/,
+        '--key-file', $new->dir . '/key');
+}
+
+chmod 0600, $new->dir . '/key';
 {
     local $ENV{RGW_SECRET_KEY} = 'wrong';
     is_deeply [check('--key-file', $new->dir . '/key')], [], 'a key file';

@@ -125,6 +125,7 @@ struct check_request_s {
     unsigned          tries;
     unsigned          generation;       /* of the token */
     unsigned          overflow:1;
+    size_t            header_len;
     char              error[256];
 };
 
@@ -291,6 +292,10 @@ void *check_grow(void *array, size_t *room, size_t n, size_t size);
 char *check_strdup(check_pool_t *pool, const reg_str_t *s);
 reg_str_t check_str(const char *text);
 int check_compare(const void *a, size_t alen, const void *b, size_t blen);
+
+/* a size that the storage tells: what is negative is none, a sum is at most
+   the largest number */
+void check_add(int64_t *sum, int64_t size);
 
 /* check_options.c */
 

@@ -20,6 +20,9 @@ typedef struct {
 
 
 static CURLcode ask(check_t *c, auth_t *auth, long *status, char *error);
+static void check_answer(check_t *c, const auth_t *auth);
+static int printable(const char *text, char least);
+static size_t origin(const char *url);
 static char *container_url(check_t *c, const char *storage);
 static size_t on_header(char *p, size_t size, size_t n, void *data);
 static size_t on_body(char *p, size_t size, size_t n, void *data);
@@ -64,18 +67,102 @@ check_auth(check_t *c, char **token, char **url)
         nanosleep(&(struct timespec) { 0, CHECK_BACKOFF * 1000000L }, NULL);
     }
 
+    check_answer(c, &auth);
+
     storage = c->options.storage_url ? c->options.storage_url
                                      : auth.storage_url;
-
-    if (auth.token == NULL || storage == NULL) {
-        check_fatal(c, "%s answered no X-Auth-Token or no X-Storage-Url; is it"
-                    " an address of TempAuth v1?", c->options.auth_url);
-    }
 
     *token = auth.token;
     *url = container_url(c, storage);
 
     free(auth.storage_url);
+}
+
+
+/*
+ * The token goes where the auth server sends it only if that is the auth
+ * server's own host; any other has to be named by who runs this.
+ */
+
+static void
+check_answer(check_t *c, const auth_t *auth)
+{
+    size_t       n, own;
+    const char  *path;
+
+    if (auth->token == NULL
+        || (auth->storage_url == NULL && c->options.storage_url == NULL))
+    {
+        check_fatal(c, "%s answered no X-Auth-Token or no X-Storage-Url; is it"
+                    " an address of TempAuth v1?", c->options.auth_url);
+    }
+
+    if (!printable(auth->token, '!')) {
+        check_fatal(c, "%s answered a token that is none",
+                    c->options.auth_url);
+    }
+
+    if (c->options.storage_url) {
+        return;
+    }
+
+    n = origin(auth->storage_url);
+    path = auth->storage_url + n;
+
+    if (n == 0 || !printable(auth->storage_url, '!')
+        || strpbrk(path, "?#\\") || strstr(path, "//")
+        || strstr(path, "/."))
+    {
+        check_fatal(c, "%s answered a storage URL that is none",
+                    c->options.auth_url);
+    }
+
+    own = origin(c->options.auth_url);
+
+    if (n != own
+        || strncasecmp(auth->storage_url, c->options.auth_url, n) != 0)
+    {
+        check_fatal(c, "%s sends to another host: if the token may go to"
+                    " \"%s\", tell so by --storage-url", c->options.auth_url,
+                    auth->storage_url);
+    }
+}
+
+
+static int
+printable(const char *text, char least)
+{
+    if (*text == '\0') {
+        return 0;
+    }
+
+    while (*text >= least && *text < 0x7f) {
+        text++;
+    }
+
+    return *text == '\0';
+}
+
+
+/* how long scheme, host and port of the URL are; 0: it is none */
+
+static size_t
+origin(const char *url)
+{
+    size_t  scheme, host;
+
+    scheme = strncasecmp(url, "https://", 8) == 0 ? 8
+             : strncasecmp(url, "http://", 7) == 0 ? 7 : 0;
+
+    host = strcspn(url + scheme, "/?#@\\");
+
+    if (scheme == 0 || host == 0
+        || (url[scheme + host] != '/' && url[scheme + host] != '\0'))
+    {
+        return 0;
+    }
+
+    return scheme + host;
 }
 
 

@@ -93,11 +93,31 @@ ask(check_t *c, check_cursor_t *cursor)
 }
 
 
+static int
+take(reg_str_t *s, const reg_str_t *prefix)
+{
+    if (prefix->len == 0) {
+        return 1;
+    }
+
+    if (s->len < prefix->len
+        || memcmp(s->data, prefix->data, prefix->len) != 0)
+    {
+        return 0;
+    }
+
+    s->data += prefix->len;
+    s->len -= prefix->len;
+
+    return 1;
+}
+
+
 static void
 take_page(check_t *c, check_cursor_t *cursor)
 {
     size_t        i;
-    reg_str_t     body, last;
+    reg_str_t     body, last, rest;
     const char   *why;
     reg_entry_t  *entries;
 
@@ -134,12 +154,17 @@ take_page(check_t *c, check_cursor_t *cursor)
     entries = cursor->page.entries;
 
     for (i = 0; i < cursor->page.n; i++) {
-        if (entries[i].name.len < c->options.prefix.len) {
+        rest = entries[i].name;
+
+        if (!take(&rest, &c->options.prefix)) {
             check_fatal(c, "the storage lists what it was not asked for");
         }
 
-        entries[i].name.data += c->options.prefix.len;
-        entries[i].name.len -= c->options.prefix.len;
+        entries[i].name = rest;
+
+        if (!take(&rest, &cursor->prefix)) {
+            check_fatal(c, "the storage lists what it was not asked for");
+        }
     }
 
     if (cursor->marker.len

@@ -266,6 +266,11 @@ read_key(const char *name)
                strerror(errno));
     }
 
+    if (S_ISREG(st.st_mode) && st.st_mode & (S_IRWXG|S_IRWXO)) {
+        refuse("the key file \"%s\" is open to others than its owner: chmod"
+               " 600 mends it", name);
+    }
+
     n = S_ISREG(st.st_mode) ? read(fd, key, sizeof(key)) : -1;
 
     (void) close(fd);

@@ -282,7 +282,7 @@ on_part(check_t *c, check_request_t *r)
     u = &all->uploads[r->index];
 
     u->n++;
-    u->bytes += r->length > 0 ? r->length : 0;
+    check_add(&u->bytes, r->length);
     u->forever += !r->expires;
 }
 

@@ -114,7 +114,7 @@ check_report(check_t *c, check_kind_t kind, const reg_str_t *object,
     r = c->report;
 
     r->counts[kind]++;
-    r->bytes[kind] += bytes > 0 ? bytes : 0;
+    check_add(&r->bytes[kind], bytes);
 
     if (kinds[kind].problem) {
         r->problems++;

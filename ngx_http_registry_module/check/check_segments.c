@@ -262,11 +262,11 @@ count(check_t *c, check_head_t *head, reg_entry_t *entry,
         }
     }
 
-    head->bytes += entry->bytes;
+    check_add(&head->bytes, entry->bytes);
     head->segments++;
 
     if (head->upload != CHECK_NONE) {
-        c->uploads[head->upload].bytes += entry->bytes;
+        check_add(&c->uploads[head->upload].bytes, entry->bytes);
     }
 }
 
@@ -304,7 +304,7 @@ orphan(check_t *c, orphans_t *o, reg_entry_t *entry, reg_object_t *object)
     }
 
     o->n++;
-    o->bytes += entry->bytes;
+    check_add(&o->bytes, entry->bytes);
 
     if (entry->modified > o->modified) {
         o->modified = entry->modified;

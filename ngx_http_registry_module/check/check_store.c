@@ -14,7 +14,8 @@
 #include "check_curl.h"
 
 
-#define WAIT  1000                 /* milliseconds */
+#define WAIT         1000               /* milliseconds */
+#define HEADER_MAX   65536              /* of one reply, 1xx included */
 
 
 /* of one token; requests on their way may still have an older one */
@@ -379,6 +380,7 @@ start(check_t *c, check_request_t *r)
     r->generation = s->generation;
     r->status = 0;
     r->body_len = 0;
+    r->header_len = 0;
     r->error[0] = '\0';
 
     if (r->hash) {
@@ -603,6 +605,11 @@ on_header(char *p, size_t size, size_t n, void *data)
     check_request_t  *r = data;
 
     n *= size;
+    r->header_len += n;
+
+    if (r->header_len > HEADER_MAX) {
+        return 0;
+    }
 
     if (n > 5 && memcmp(p, "HTTP/", 5) == 0) {
         free(r->object_manifest);

@@ -75,11 +75,19 @@ sub serve {
 
         $content = '[]' if $fault eq 'none';
         $content = 'garbage' if $fault eq 'garbage';
-        $length = length $content if $fault =~ /none|garbage/;
+        $content =~ s/"name":"/$&x/g if $fault eq 'foreign';
+        $content =~ s/"bytes":\d+/"bytes":9223372036854775807/g
+            if $fault eq 'huge';
+        $length = length $content if $fault =~ /none|garbage|foreign|huge/;
+        $length = 9223372036854775807
+            if $fault eq 'huge' && $method eq 'HEAD';
         $content = substr $content, 0, $length / 2 if $fault eq 'cut';
 
         my $head = "HTTP/1.1 $status Status\r\n";
         $head .= "Content-Length: $length\r\n" if $status != 204;
+
+        $head .= ('X-Long: ' . 'x' x 1000 . "\r\n") x 100
+            if $fault eq 'header';
 
         for (qw(x-object-manifest x-delete-at last-modified)) {
             $head .= "$_: $r->{headers}{$_}\r\n" if $r->{headers}{$_};
