@@ -108,6 +108,7 @@ leaks:       ## 10,000 requests of each kind: memory must not grow
 fuzz:        ## the fuzzers, FUZZ_SECONDS (600) each; FUZZ="range route": these
 	t/bin/packages build test
 	FUZZ_SECONDS=$(FUZZ_SECONDS) t/02-fuzz.t
+	BODY_FUZZ_SECONDS=$(FUZZ_SECONDS) t/bin/test -v t/23-body-fuzz.t
 
 test-versions: ## on each nginx of NGINX: releases of Debian, or folders with sources
 	t/bin/versions $(NGINX)
