@@ -7,6 +7,11 @@
 #include "ngx_http_registry_module.h"
 
 
+/* a subrequest with its upstream, but for the buffer of the reply */
+#define NGX_HTTP_REGISTRY_CALL_POOL  (8 * 1024)
+#define NGX_HTTP_REGISTRY_ROW_POOL   (4 * 1024)
+
+
 static ngx_int_t ngx_http_registry_pause(ngx_http_request_t *r);
 static void ngx_http_registry_pause_over(ngx_event_t *ev);
 static void ngx_http_registry_pause_cleanup(void *data);
@@ -353,6 +358,90 @@ ngx_http_registry_call_arrived(ngx_http_request_t *r, reg_call_t *again)
 }
 
 
+/*
+ * A call in a pool of its own, which calls_free() destroys: all that nginx
+ * makes for a subrequest would stay as long as the request, some 20k a call.
+ * Not of a feed, which shares the client's body with the request.
+ */
+
+static ngx_http_registry_call_t *
+ngx_http_registry_call_create(ngx_http_request_t *r, ngx_uint_t feed)
+{
+    ngx_pool_t                *pool;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_call_t  *rc;
+
+    if (feed) {
+        return ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
+    }
+
+    pool = ngx_create_pool(NGX_HTTP_REGISTRY_CALL_POOL, r->connection->log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    rc = ngx_pcalloc(pool, sizeof(ngx_http_registry_call_t));
+    if (rc == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    rc->pool = pool;
+    rc->next = ctx->calls;
+    ctx->calls = rc;
+
+    return rc;
+}
+
+
+/*
+ * Their subrequests have ended: the parent runs by a posted event, when none
+ * of them is on the stack any more.
+ */
+
+void
+ngx_http_registry_calls_free(void *data)
+{
+    ngx_http_registry_ctx_t  *ctx = data;
+
+    ngx_pool_t               *pool;
+
+    if (ctx->calls) {
+        ngx_http_set_log_request(ctx->request->connection->log, ctx->request);
+    }
+
+    while (ctx->calls) {
+        pool = ctx->calls->pool;
+        ctx->calls = ctx->calls->next;
+        ngx_destroy_pool(pool);
+    }
+
+    if (ctx->row_pool) {
+        ngx_destroy_pool(ctx->row_pool);
+        ctx->row_pool = NULL;
+    }
+}
+
+
+void *
+ngx_http_registry_row_alloc(void *data, size_t size)
+{
+    ngx_http_registry_ctx_t  *ctx = data;
+
+    if (ctx->row_pool == NULL) {
+        ctx->row_pool = ngx_create_pool(NGX_HTTP_REGISTRY_ROW_POOL,
+                                        ctx->request->connection->log);
+        if (ctx->row_pool == NULL) {
+            return NULL;
+        }
+    }
+
+    return ngx_palloc(ctx->row_pool, size);
+}
+
+
 static ngx_int_t
 ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight)
@@ -364,10 +453,14 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    rc = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
-    ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
+    rc = ngx_http_registry_call_create(r, call->feed);
+    if (rc == NULL) {
+        return NGX_ERROR;
+    }
 
-    if (rc == NULL || ps == NULL) {
+    ps = ngx_palloc(rc->pool ? rc->pool : r->pool,
+                    sizeof(ngx_http_post_subrequest_t));
+    if (ps == NULL) {
         return NGX_ERROR;
     }
 
@@ -403,20 +496,50 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
 }
 
 
+/* what a subrequest evaluates is of its own pool, and must not outlive it */
+
+static ngx_http_variable_value_t *
+ngx_http_registry_variables(ngx_http_request_t *r, ngx_pool_t *pool)
+{
+    size_t                      size;
+    ngx_http_variable_value_t  *own;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
+
+    own = ngx_palloc(pool, size);
+
+    if (own) {
+        ngx_memcpy(own, r->variables, size);
+    }
+
+    return own;
+}
+
+
 ngx_http_request_t *
 ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
     ngx_http_post_subrequest_t *ps, ngx_uint_t flags)
 {
-    void                     *data;
-    unsigned                  count;
-    ngx_uint_t                first;
-    ngx_http_request_t       *sr;
-    ngx_http_request_body_t  *body;
+    void                       *data;
+    unsigned                    count;
+    ngx_int_t                   rc;
+    ngx_uint_t                  first;
+    ngx_pool_t                 *pool, *own;
+    ngx_http_request_t         *sr;
+    ngx_http_request_body_t    *body;
+    ngx_http_variable_value_t  *variables;
 
     /* without its own the upstream would send, or close, the client's body */
 
-    body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
-    if (body == NULL) {
+    pool = call->pool ? call->pool : r->pool;
+
+    body = ngx_pcalloc(pool, sizeof(ngx_http_request_body_t));
+    variables = call->pool ? ngx_http_registry_variables(r, pool)
+                           : r->variables;
+
+    if (body == NULL || variables == NULL) {
         return NULL;
     }
 
@@ -424,10 +547,16 @@ ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
     data = r->connection->data;
     first = (r->postponed == NULL);
 
-    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_CLONE|flags)
-        != NGX_OK)
-    {
+    /* a subrequest takes its pool, and itself, of its parent's */
+
+    own = r->pool;
+    r->pool = pool;
+
+    rc = ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
+                             NGX_HTTP_SUBREQUEST_CLONE|flags);
+    r->pool = own;
+
+    if (rc != NGX_OK) {
         /*
          * nginx may have counted and linked what it then had no memory to
          * run: the request would wait for it and never end.  Behind another
@@ -449,6 +578,7 @@ ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
     sr->method = NGX_HTTP_GET;
     sr->header_only = 0;
     sr->request_body = body;
+    sr->variables = variables;
 
     return sr;
 }

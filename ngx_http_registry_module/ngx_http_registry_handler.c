@@ -371,11 +371,17 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
+    ctx->request = r;
     ctx->arena.alloc = ngx_http_registry_alloc;
     ctx->arena.ctx = r->pool;
+    ctx->row.alloc = ngx_http_registry_row_alloc;
+    ctx->row.ctx = ctx;
 
     f = &ctx->operation;
     f->arena = &ctx->arena;
+    f->row = &ctx->row;
+    f->judged = ngx_http_registry_calls_free;
+    f->judged_data = ctx;
     f->method = ngx_http_registry_method(r);
 
     f->uri.len = r->uri.len;
@@ -405,6 +411,10 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 
     ctx->container = *f;
     ctx->container.step = reg_container_steps;
+
+    /* it comes in between: a row of the operation has been asked already */
+
+    ctx->container.judged = NULL;
 
     ctx->flow = f;
 
@@ -789,6 +799,7 @@ ngx_http_registry_cleanup(void *data)
     ngx_http_registry_ctx_t  *ctx = data;
 
     ngx_http_registry_token_cancel(&ctx->wait);
+    ngx_http_registry_calls_free(ctx);
 
     if (ctx->counted) {
         ngx_http_registry_count_running(ctx->operation.route.kind, -1);

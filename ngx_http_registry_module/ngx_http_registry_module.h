@@ -187,6 +187,8 @@ struct ngx_http_registry_call_s {
     ngx_http_registry_flight_t    *flight;      /* others wait for it */
     ngx_http_registry_slice_t     *slice;       /* of a part that is kept */
     ngx_http_registry_call_t      *before;      /* it was fetched ahead by */
+    ngx_http_registry_call_t      *next;        /* with a pool of its own */
+    ngx_pool_t                    *pool;        /* its own, or NULL */
     ngx_http_request_t            *request;     /* ahead, done */
 
     ngx_http_status_t              status;
@@ -221,7 +223,11 @@ struct ngx_http_registry_call_s {
 
 
 struct ngx_http_registry_ctx_s {
+    ngx_http_request_t            *request;
     reg_arena_t                    arena;
+    reg_arena_t                    row;         /* in row_pool */
+    ngx_pool_t                    *row_pool;    /* NULL: nothing is in it */
+    ngx_http_registry_call_t      *calls;       /* that have pools */
     reg_flow_t                    *flow;        /* at work: one of the two */
     reg_flow_t                     operation;
     reg_flow_t                     container;
@@ -256,6 +262,7 @@ struct ngx_http_registry_ctx_s {
     ngx_msec_t                     storage_time;
     ngx_msec_t                     storage_since;
     ngx_str_t                      storage_id;  /* of the last transaction */
+    size_t                         storage_id_room;
     unsigned                       storage_busy:1;
     unsigned                       recalled:1;  /* out of the cache */
     unsigned                       at_hand:1;   /* the slice ahead was */
@@ -351,6 +358,14 @@ ngx_int_t ngx_http_registry_calls_recall(ngx_http_request_t *r);
  * finalize with.
  */
 ngx_int_t ngx_http_registry_calls_start(ngx_http_request_t *r);
+
+/*
+ * For f->row and f->judged: memory of a row, in a pool of the request's
+ * context; and the end of it and of the pools of the calls that are done.
+ */
+void *ngx_http_registry_row_alloc(void *ctx, size_t size);
+void ngx_http_registry_calls_free(void *ctx);
+
 ngx_http_request_t *ngx_http_registry_clone(ngx_http_request_t *r,
     ngx_http_registry_call_t *call, ngx_http_post_subrequest_t *ps,
     ngx_uint_t flags);

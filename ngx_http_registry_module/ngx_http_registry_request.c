@@ -29,6 +29,7 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     off_t                          length;
     reg_str_t                      text;
     reg_buf_t                      out;
+    reg_arena_t                    arena;
     ngx_buf_t                     *b;
     reg_call_t                    *call;
     ngx_chain_t                   *cl, *body;
@@ -39,7 +40,10 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     call = rc->call;
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    reg_buf_init(&out, &rc->ctx->arena, 1024);
+    arena.alloc = ngx_http_registry_alloc;
+    arena.ctx = r->pool;
+
+    reg_buf_init(&out, &arena, 1024);
     ngx_http_registry_request_line(&out, rc, rlcf);
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,

@@ -207,7 +207,7 @@ ngx_http_registry_process_status(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_registry_keep(ngx_http_request_t *r, reg_str_t *dst, u_char *p,
+ngx_http_registry_keep(ngx_pool_t *pool, reg_str_t *dst, u_char *p,
     u_char *last)
 {
     u_char  *ch;
@@ -229,7 +229,7 @@ ngx_http_registry_keep(ngx_http_request_t *r, reg_str_t *dst, u_char *p,
         last--;
     }
 
-    dst->data = ngx_pnalloc(r->pool, last - p + 1);
+    dst->data = ngx_pnalloc(pool, last - p + 1);
     if (dst->data == NULL) {
         return NGX_ERROR;
     }
@@ -248,6 +248,8 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
     size_t       len, value_len;
     u_char      *name, *value;
     reg_reply_t *reply;
+
+    /* of the main request's pool is what later rows may want */
 
     reply = &rc->call->reply;
     name = r->header_name_start;
@@ -290,17 +292,19 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
     }
 
     if (NGX_HTTP_REGISTRY_IS("ETag")) {
-        return ngx_http_registry_keep(r, &reply->etag, value,
+        return ngx_http_registry_keep(r->main->pool, &reply->etag, value,
                                       value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS("X-Object-Manifest")) {
-        return ngx_http_registry_keep(r, &reply->object_manifest, value,
+        return ngx_http_registry_keep(r->main->pool,
+                                      &reply->object_manifest, value,
                                       value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS("Content-Range")) {
-        return ngx_http_registry_keep(r, &reply->content_range, value,
+        return ngx_http_registry_keep(r->main->pool,
+                                      &reply->content_range, value,
                                       value + value_len);
     }
 
@@ -320,17 +324,17 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
     }
 
     if (NGX_HTTP_REGISTRY_IS(REG_HEADER_VOUCHED)) {
-        return ngx_http_registry_keep(r, &reply->vouched, value,
+        return ngx_http_registry_keep(r->main->pool, &reply->vouched, value,
                                       value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
-        return ngx_http_registry_keep(r, &reply->trans_id, value,
+        return ngx_http_registry_keep(r->pool, &reply->trans_id, value,
                                       value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS("X-Object-Meta-Digest")) {
-        return ngx_http_registry_keep(r, &reply->meta_digest, value,
+        return ngx_http_registry_keep(r->main->pool, &reply->meta_digest, value,
                                       value + value_len);
     }
 
@@ -409,7 +413,7 @@ ngx_http_registry_remember(ngx_http_request_t *r,
 
     s = &rc->ctx->last_error;
 
-    p = ngx_pnalloc(r->pool, rc->call->object.len
+    p = ngx_pnalloc(r->main->pool, rc->call->object.len
                              + rc->call->reply.trans_id.len + 64);
     if (p == NULL) {
         return;
@@ -534,6 +538,39 @@ ngx_http_registry_told_length(ngx_http_request_t *r,
 }
 
 
+/* the last transaction's, for the log: in the place of the one before */
+
+static ngx_int_t
+ngx_http_registry_keep_id(ngx_http_registry_call_t *rc)
+{
+    reg_str_t                *id;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = rc->ctx;
+    id = &rc->call->reply.trans_id;
+
+    if (id->len > ctx->storage_id_room) {
+
+        ctx->storage_id.data = ngx_pnalloc(ctx->request->pool, id->len);
+        if (ctx->storage_id.data == NULL) {
+            ctx->storage_id_room = 0;
+            ctx->storage_id.len = 0;
+            return NGX_ERROR;
+        }
+
+        ctx->storage_id_room = id->len;
+    }
+
+    ctx->storage_id.len = id->len;
+
+    if (id->len) {
+        ngx_memcpy(ctx->storage_id.data, id->data, id->len);
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_registry_header_done(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc)
@@ -558,8 +595,9 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
 
     u->headers_in.connection_close = rc->close;
 
-    rc->ctx->storage_id.len = rc->call->reply.trans_id.len;
-    rc->ctx->storage_id.data = rc->call->reply.trans_id.data;
+    if (ngx_http_registry_keep_id(rc) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (rc->status.code >= 400 && rc->status.code != 404) {
         ngx_http_registry_remember(r, rc);

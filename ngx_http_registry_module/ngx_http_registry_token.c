@@ -392,6 +392,28 @@ ngx_http_registry_token_flags(ngx_http_registry_account_t *account)
  * the storage knows whether it is good.
  */
 
+/* a request asks before each row: what it has already is not copied again */
+
+static ngx_int_t
+ngx_http_registry_token_copy(ngx_pool_t *pool, ngx_str_t *dst,
+    const u_char *data, size_t len)
+{
+    if (dst->len == len && len && ngx_memcmp(dst->data, data, len) == 0) {
+        return NGX_OK;
+    }
+
+    dst->data = ngx_pnalloc(pool, len);
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->len = len;
+    ngx_memcpy(dst->data, data, len);
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_registry_token_look(ngx_http_registry_account_t *account,
     ngx_pool_t *pool, ngx_str_t *token, ngx_str_t *storage)
@@ -417,21 +439,15 @@ ngx_http_registry_token_look(ngx_http_registry_account_t *account,
         rc = NGX_OK;
         due = !held && !ngx_http_registry_token_before(now, sh->renew);
 
-        if (pool) {
-            token->len = sh->token_len;
-            token->data = ngx_pnalloc(pool, token->len);
-            storage->len = sh->storage_len;
-            storage->data = ngx_pnalloc(pool, storage->len);
-
-            if (token->data && storage->data) {
-                ngx_memcpy(token->data, sh->token, token->len);
-                ngx_memcpy(storage->data, sh->storage, storage->len);
-
-            } else {
-                token->len = 0;
-                storage->len = 0;
-                rc = NGX_ERROR;
-            }
+        if (pool
+            && (ngx_http_registry_token_copy(pool, token, sh->token,
+                                             sh->token_len) != NGX_OK
+                || ngx_http_registry_token_copy(pool, storage, sh->storage,
+                                                sh->storage_len) != NGX_OK))
+        {
+            token->len = 0;
+            storage->len = 0;
+            rc = NGX_ERROR;
         }
 
     } else {

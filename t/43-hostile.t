@@ -252,6 +252,11 @@ my $r = get('/fake/v2/blob-headers/blobs/sha256:' . blob('blob-headers'),
     'blob-headers');
 is $r->{status}, 200, 'a blob whose header is full of others';
 
+$r = get('/fake/v2/referrers-huge/referrers/sha256:' . 'a' x 64,
+    'referrers-huge');
+is $r->{status}, 200, 'referrers as large as can be: left out';
+like $r->{content}, qr/"manifests":\[\]/, '... and not read';
+
 for my $name (sort keys %auth) {
     my $r = get("/$name/v2/app/tags/list", $name);
     is $r->{status}, 503, "$name: refused";
@@ -294,6 +299,23 @@ sub storage {
     }
 
     my ($name) = $uri =~ m{repositories(?:/|%2F)([a-z0-9.-]+)}i;
+
+    if ($uri =~ /_subjects/ && $uri =~ /[?&]format=/) {
+        my ($prefix) = $uri =~ /[?&]prefix=([^&]*)/;
+        $prefix =~ s/%(..)/chr hex $1/ge;
+        return good($uri =~ /[?&]marker=/ ? '[]' : encode_json([map { {
+            name => "${prefix}sha256/" . $_ x 64, hash => 'x', bytes => 9223372036854775807,
+            content_type => 'x', last_modified => '' } } 'b', 'c', 'd']));
+    }
+
+    # what is read of one does not end
+    return sub {
+        my ($socket) = @_;
+        print $socket chunked('');
+        for (1 .. 100) {
+            print $socket "100000\r\n" . 'x' x 0x100000 . "\r\n" or return;
+        }
+    } if $uri =~ m{/_subjects/};
 
     if ($uri =~ m{[?&](prefix|format)=}) {
         return $listing{$name // ''} ? $listing{$name}[0] : good('[]');

@@ -184,6 +184,11 @@ for (
     ['objects', "$start$config,\"layers\":[],\"a\":[" . '{},' x ($long / 3)],
     ['annotations', "$start$config,\"layers\":[],\"annotations\":{"
         . join ',', map { "\"$_\":\"\"" } 1 .. $long / 9],
+    ['layers', "$start$config,\"layers\":[" . join(',', map {
+        "{\"mediaType\":\"a\",\"digest\":\"sha256:" . sha256_hex($_)
+        . '","size":0}' } 1 .. $long / 110) . ']}'],
+    ['the same layer', "$start$config,\"layers\":[" . join(',',
+        ("{\"digest\":\"$zeros\",\"size\":0}") x ($long / 95)) . ']}'],
     ['a type', "$start$config,\"layers\":[],\"artifactType\":\""
         . 'a' x ($long - 300) . '","subject":{"mediaType":"a","digest":"'
         . $zeros . '","size":1}}'],

@@ -13,6 +13,10 @@ static reg_todo_t say_ready(reg_flow_t *f);
 static reg_todo_t say_not_allowed(reg_flow_t *f);
 static reg_todo_t say_moved(reg_flow_t *f);
 static reg_todo_t say_refused(reg_flow_t *f);
+static reg_rc_t read_listing(reg_flow_t *f, reg_arena_t *arena,
+    const reg_call_t *call, reg_listing_t *listing);
+static reg_todo_t judge_listing(reg_flow_t *f, reg_arena_t *arena,
+    const reg_call_t *call, reg_listing_t *listing);
 
 
 const reg_step_t  reg_container_steps[] = {
@@ -195,7 +199,7 @@ reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
     call = reg_flow_call_container(f, REG_GET);
     call->reply_max = LISTING_MAX;
 
-    reg_buf_init(&b, f->arena, 512);
+    reg_buf_init(&b, f->row, 512);
     reg_buf_text(&b, "format=json&limit=");
     reg_buf_number(&b, limit);
     reg_buf_text(&b, "&prefix=");
@@ -227,10 +231,18 @@ reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
 }
 
 
-/* names are without the prefix of all */
-
 reg_rc_t
 reg_call_listing(reg_flow_t *f, const reg_call_t *call,
+    reg_listing_t *listing)
+{
+    return read_listing(f, f->arena, call, listing);
+}
+
+
+/* names are without the prefix of all */
+
+static reg_rc_t
+read_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
     reg_listing_t *listing)
 {
     size_t       i;
@@ -240,7 +252,7 @@ reg_call_listing(reg_flow_t *f, const reg_call_t *call,
     listing->n = 0;
 
     if (call->reply.body.len
-        && reg_listing_parse(f->arena, &call->reply.body, listing, &why)
+        && reg_listing_parse(arena, &call->reply.body, listing, &why)
            != REG_OK)
     {
         return REG_BAD;
@@ -268,13 +280,29 @@ reg_call_listing(reg_flow_t *f, const reg_call_t *call,
 reg_todo_t
 reg_judge_list(reg_flow_t *f, const reg_call_t *call, reg_listing_t *listing)
 {
+    return judge_listing(f, f->arena, call, listing);
+}
+
+
+reg_todo_t
+reg_judge_list_row(reg_flow_t *f, const reg_call_t *call,
+    reg_listing_t *listing)
+{
+    return judge_listing(f, f->row, call, listing);
+}
+
+
+static reg_todo_t
+judge_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
+    reg_listing_t *listing)
+{
     listing->n = 0;
 
     if (reg_store_failed(f, call)) {
         return REG_ANSWER;
     }
 
-    if (reg_call_listing(f, call, listing) != REG_OK) {
+    if (read_listing(f, arena, call, listing) != REG_OK) {
         return reg_refuse(f, REG_E_UNAVAILABLE,
                           "the storage sent a listing that is none");
     }

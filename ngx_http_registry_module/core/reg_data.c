@@ -176,13 +176,7 @@ reg_data_judge_list(reg_flow_t *f, reg_data_t *data, const reg_call_t *call)
     size_t          i;
     reg_listing_t   listing;
 
-    if (reg_store_failed(f, call)) {
-        return REG_DATA_FAILED;
-    }
-
-    if (reg_call_listing(f, call, &listing) != REG_OK) {
-        reg_refuse(f, REG_E_UNAVAILABLE,
-                   "the storage sent a listing that is none");
+    if (reg_judge_list_row(f, call, &listing) == REG_ANSWER) {
         return REG_DATA_FAILED;
     }
 
@@ -193,7 +187,15 @@ reg_data_judge_list(reg_flow_t *f, reg_data_t *data, const reg_call_t *call)
     }
 
     if (listing.n == SEGMENTS_PAGE) {
-        data->marker = listing.entries[listing.n - 1].name;
+        if (reg_str_copy(f->arena, &data->marker,
+                         listing.entries[listing.n - 1].name.data,
+                         listing.entries[listing.n - 1].name.len)
+            != REG_OK)
+        {
+            (void) reg_nomem(f);
+            return REG_DATA_FAILED;
+        }
+
         return REG_DATA_LIST;
     }
 

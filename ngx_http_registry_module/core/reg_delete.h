@@ -16,6 +16,7 @@
 typedef struct {
     reg_str_t       tag;                /* of "name" */
     reg_str_t       name;               /* of the object */
+    size_t          name_room;          /* of one that was dropped before */
     size_t          at;                 /* where the current link is */
     unsigned        current:1;
     unsigned        unsure:1;           /* has to be read */
@@ -40,6 +41,8 @@ typedef struct {
     size_t          n;
     size_t          room;
     size_t          next;
+    size_t          begin;              /* the last tag's current link */
+    size_t          asked[REG_CALLS_MAX];   /* the objects that are read */
     unsigned        pass;               /* of deleting: 0 index, 1 current */
     unsigned        again:1;            /* it is looked for the second time */
 

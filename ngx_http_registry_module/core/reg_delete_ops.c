@@ -250,12 +250,14 @@ list_tags_again(reg_flow_t *f)
 static reg_doomed_t *
 new_object(reg_flow_t *f, reg_removal_t *rm, const reg_str_t *name)
 {
+    size_t     room;
     reg_doomed_t  *o, *objects;
+    reg_str_t  copy;
 
     if (rm->n == rm->room) {
         rm->room = rm->room ? 2 * rm->room : 64;
 
-        objects = reg_alloc(f->arena, rm->room * sizeof(reg_doomed_t));
+        objects = reg_calloc(f->arena, rm->room * sizeof(reg_doomed_t));
         if (objects == NULL) {
             return NULL;
         }
@@ -267,10 +269,28 @@ new_object(reg_flow_t *f, reg_removal_t *rm, const reg_str_t *name)
         rm->objects = objects;
     }
 
-    o = &rm->objects[rm->n++];
+    o = &rm->objects[rm->n];
+
+    copy = o->name;
+    room = o->name_room;
+
+    if (room < name->len) {
+        room = 2 * name->len;
+
+        copy.data = reg_alloc(f->arena, room);
+        if (copy.data == NULL) {
+            return NULL;
+        }
+    }
+
+    memcpy(copy.data, name->data, name->len);
+    copy.len = name->len;
 
     memset(o, 0, sizeof(reg_doomed_t));
-    o->name = *name;
+    o->name = copy;
+    o->name_room = room;
+
+    rm->n++;
 
     return o;
 }
@@ -369,59 +389,84 @@ find_index(reg_flow_t *f, reg_removal_t *rm, const reg_str_t *tag)
 }
 
 
+/* of the last tag nothing is kept when it is surely another manifest's */
+
+static void
+drop_others(reg_removal_t *rm)
+{
+    reg_doomed_t  *current;
+
+    if (rm->begin < rm->n) {
+        current = &rm->objects[rm->begin];
+
+        if (current->current && !current->doomed && !current->unsure) {
+            rm->n = rm->begin;
+        }
+    }
+
+    rm->begin = rm->n;
+}
+
+
 static reg_rc_t
 add_object(reg_flow_t *f, reg_removal_t *rm, const reg_entry_t *entry)
 {
-    reg_doomed_t        *o, *last;
-    reg_str_t        rest;
+    reg_doomed_t        *o, *current;
+    reg_str_t        rest, tag;
     unsigned char   *slash;
 
     if (!f->route.by_digest) {
         return add_history(f, rm, &entry->name);
     }
 
-    o = new_object(f, rm, &entry->name);
-    if (o == NULL) {
-        return REG_NOMEM;
-    }
-
-    last = rm->n > 1 ? o - 1 : NULL;
-
-    rest.data = o->name.data + rm->prefix.len;
-    rest.len = o->name.len - rm->prefix.len;
+    rest.data = entry->name.data + rm->prefix.len;
+    rest.len = entry->name.len - rm->prefix.len;
 
     slash = memchr(rest.data, '/', rest.len);
     if (slash == NULL) {
         return REG_OK;
     }
 
-    o->tag.data = rest.data;
-    o->tag.len = (size_t) (slash - rest.data);
+    tag.data = rest.data;
+    tag.len = (size_t) (slash - rest.data);
 
-    rest.data += o->tag.len;
-    rest.len -= o->tag.len;
+    rest.data += tag.len;
+    rest.len -= tag.len;
+
+    /* "current" is in front of "index", and begins what is of its tag */
 
     if (reg_str_is(&rest, CURRENT)) {
-        judge_current(rm, o, entry);
-        o->at = rm->n - 1;
+        drop_others(rm);
 
+        o = new_object(f, rm, &entry->name);
+        if (o == NULL) {
+            return REG_NOMEM;
+        }
+
+        rm->begin = rm->n - 1;
+        judge_current(rm, o, entry);
+
+    } else if (rm->begin < rm->n
+               && reg_str_equal(&rm->objects[rm->begin].tag, &tag))
+    {
+        o = new_object(f, rm, &entry->name);
+
+        if (o == NULL || find_index(f, rm, &tag) != REG_OK) {
+            return REG_NOMEM;
+        }
+
+        if (reg_str_equal(&rest, &rm->index)) {
+            current = &rm->objects[rm->begin];
+            current->unsure |= !current->doomed;
+        }
+
+    } else {
         return REG_OK;
     }
 
-    if (find_index(f, rm, &o->tag) != REG_OK) {
-        return REG_NOMEM;
-    }
-
-    /* "current" is in front of "index" */
-
-    if (last && last->tag.len && reg_str_equal(&last->tag, &o->tag)) {
-        o->at = last->at;
-
-        if (reg_str_equal(&rest, &rm->index)) {
-            last = &rm->objects[o->at];
-            last->unsure |= (last->current && !last->doomed);
-        }
-    }
+    o->at = rm->begin;
+    o->tag.data = o->name.data + rm->prefix.len;
+    o->tag.len = tag.len;
 
     return REG_OK;
 }
@@ -434,7 +479,7 @@ judge_tags(reg_flow_t *f)
     reg_removal_t      *rm = f->op;
     reg_listing_t   listing;
 
-    if (reg_judge_list(f, &f->calls[0], &listing) == REG_ANSWER) {
+    if (reg_judge_list_row(f, &f->calls[0], &listing) == REG_ANSWER) {
         return REG_ANSWER;
     }
 
@@ -446,12 +491,20 @@ judge_tags(reg_flow_t *f)
         }
     }
 
-    if (listing.n) {
-        rm->marker = listing.entries[listing.n - 1].name;
-        return REG_AGAIN;
+    if (listing.n == 0) {
+        drop_others(rm);
+        return REG_NEXT;
     }
 
-    return REG_NEXT;
+    if (reg_str_copy(f->arena, &rm->marker,
+                     listing.entries[listing.n - 1].name.data,
+                     listing.entries[listing.n - 1].name.len)
+        != REG_OK)
+    {
+        return reg_nomem(f);
+    }
+
+    return REG_AGAIN;
 }
 
 
@@ -465,6 +518,7 @@ read_tags(reg_flow_t *f)
         o = &rm->objects[rm->next++];
 
         if (o->unsure) {
+            rm->asked[f->ncalls] = rm->next - 1;
             reg_flow_call(f, REG_GET, o->name);
         }
     }
@@ -497,7 +551,6 @@ is_same(const reg_removal_t *rm, const reg_digest_t *d)
 static reg_todo_t
 judge_read(reg_flow_t *f)
 {
-    size_t        i;
     unsigned      n;
     reg_removal_t    *rm = f->op;
     reg_digest_t  d;
@@ -508,18 +561,11 @@ judge_read(reg_flow_t *f)
             return REG_ANSWER;
         }
 
-        if (f->calls[n].reply.status != 200
-            || reg_link_read(&f->calls[n].reply, &d) != REG_OK
-            || !is_same(rm, &d))
+        if (f->calls[n].reply.status == 200
+            && reg_link_read(&f->calls[n].reply, &d) == REG_OK
+            && is_same(rm, &d))
         {
-            continue;
-        }
-
-        for (i = 0; i < rm->n; i++) {
-            if (rm->objects[i].name.data == f->calls[n].object.data) {
-                rm->objects[i].doomed = 1;
-                break;
-            }
+            rm->objects[rm->asked[n]].doomed = 1;
         }
     }
 
@@ -589,6 +635,7 @@ delete_tags(reg_flow_t *f)
 
     rm->pass = 0;
     rm->n = 0;
+    rm->begin = 0;
     rm->marker.len = 0;
 
     return REG_NEXT;

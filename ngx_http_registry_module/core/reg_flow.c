@@ -15,6 +15,10 @@ reg_flow_run(reg_flow_t *f)
             f->asked = 0;
             todo = f->step->judge(f);
 
+            if (f->judged && (todo == REG_NEXT || todo == REG_AGAIN)) {
+                f->judged(f->judged_data);
+            }
+
         } else {
             f->ncalls = 0;
             todo = f->step->ask(f);

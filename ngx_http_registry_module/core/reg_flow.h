@@ -59,7 +59,7 @@ typedef struct {
     unsigned        status;             /* 0: no answer of the store */
     int64_t         length;             /* Content-Length; -1: none */
     reg_str_t       content_range;
-    reg_str_t       body;
+    reg_str_t       body;               /* until the row is judged */
     reg_str_t       etag;               /* without quotes */
     reg_str_t       object_manifest;    /* X-Object-Manifest */
     int64_t         whole;              /* REG_HEADER_WHOLE; 0: none */
@@ -168,6 +168,16 @@ typedef struct {
 
 struct reg_flow_s {
     reg_arena_t        *arena;
+
+    /*
+     * For what a row's calls are made of, and is of no use to later rows:
+     * f->arena unless whoever runs the flow has another.  judged() is called
+     * when a row is judged and the flow goes on: all of "row", and the bodies
+     * of the row's replies, may be freed.
+     */
+    reg_arena_t        *row;
+    void              (*judged)(void *data);    /* or NULL */
+    void               *judged_data;
 
     /* the request, set by who runs the flow */
 

@@ -203,7 +203,7 @@ judge_tag(reg_flow_t *f)
 {
     reg_listing_t  listing;
 
-    if (reg_judge_list(f, &f->calls[0], &listing) == REG_ANSWER) {
+    if (reg_judge_list_row(f, &f->calls[0], &listing) == REG_ANSWER) {
         return REG_ANSWER;
     }
 
@@ -238,6 +238,24 @@ link_to_next(reg_flow_t *f, const reg_str_t *last)
     q = reg_buf_str(&query);
 
     reg_answer_next(f, &p, &q);
+}
+
+
+/* what write_page() writes, about: a buffer that grew would be there twice */
+
+static size_t
+page_size(reg_flow_t *f)
+{
+    size_t       i, size;
+    reg_page_t  *page = f->op;
+
+    size = 64 + f->route.name.len;
+
+    for (i = 0; i < page->nnames; i++) {
+        size += page->names[i].name.len + sizeof("\"\",") - 1;
+    }
+
+    return size;
 }
 
 
@@ -280,7 +298,7 @@ say_tags(reg_flow_t *f)
 
     reg_answer(f, 200);
 
-    reg_buf_init(&b, f->arena, 1024);
+    reg_buf_init(&b, f->arena, page_size(f));
     reg_buf_text(&b, "{\"name\":");
     reg_json_write_string(&b, &f->route.name);
     reg_buf_text(&b, ",\"tags\":");
@@ -297,7 +315,7 @@ say_catalog(reg_flow_t *f)
 
     reg_answer(f, 200);
 
-    reg_buf_init(&b, f->arena, 1024);
+    reg_buf_init(&b, f->arena, page_size(f));
     reg_buf_text(&b, "{\"repositories\":");
     write_page(f, &b);
 

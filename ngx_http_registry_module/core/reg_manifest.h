@@ -22,6 +22,7 @@ typedef struct {
     reg_digest_t    digest;
     int64_t         size;
     reg_str_t       text;               /* the JSON of it */
+    size_t          at;                 /* of who looks through them */
 
     /* its bytes may be elsewhere: it is of a type of which they may be, and
        "urls" has addresses of http and https and nothing else */

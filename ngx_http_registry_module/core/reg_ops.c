@@ -8,6 +8,10 @@ reg_flow_start(reg_flow_t *f)
     reg_str_t    detail;
     reg_error_t  e;
 
+    if (f->row == NULL) {
+        f->row = f->arena;
+    }
+
     if (f->route.moved) {
         f->step = reg_moved;
         return;

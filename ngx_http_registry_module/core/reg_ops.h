@@ -68,6 +68,10 @@ reg_rc_t reg_call_listing(reg_flow_t *f, const reg_call_t *call,
 reg_todo_t reg_judge_list(reg_flow_t *f, const reg_call_t *call,
     reg_listing_t *listing);
 
+/* the same, of f->row: entries live until the row is judged */
+reg_todo_t reg_judge_list_row(reg_flow_t *f, const reg_call_t *call,
+    reg_listing_t *listing);
+
 /* a header line of a call; text may be NULL when "number" is to be written */
 void reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
     const reg_str_t *text, int64_t number);

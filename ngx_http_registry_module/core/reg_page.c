@@ -306,7 +306,7 @@ reg_page_judge(reg_flow_t *f, reg_page_t *page)
 
     for (i = 0; i < f->ncalls; i++) {
 
-        if (reg_judge_list(f, &f->calls[i], &listing) == REG_ANSWER) {
+        if (reg_judge_list_row(f, &f->calls[i], &listing) == REG_ANSWER) {
             return REG_ANSWER;
         }
 
@@ -621,7 +621,16 @@ add_name(reg_flow_t *f, reg_page_t *page, const reg_str_t *name,
         page->names_room = room;
     }
 
-    page->names[page->nnames].name = *name;
+    /* that of a listing is gone with its row */
+
+    if (reg_str_copy(f->arena, &page->names[page->nnames].name, name->data,
+                     name->len)
+        != REG_OK)
+    {
+        page->failed = 1;
+        return;
+    }
+
     page->names[page->nnames].known = known & 1;
     page->names[page->nnames++].gone = 0;
 }

@@ -14,6 +14,7 @@
 #include "reg_path.h"
 #include "reg_query.h"
 #include "reg_referrer.h"
+#include "reg_refs.h"
 
 
 #define TAGS_MAX  100
@@ -36,6 +37,7 @@ typedef struct {
     size_t             nrefs;
     reg_data_t        *large;           /* of refs, their segments unseen */
     size_t             nlarge;
+    size_t             large_room;
 
     size_t             next;            /* of the row that is at work */
     size_t             looked[REG_CALLS_MAX];   /* tags, of each call */
@@ -237,7 +239,8 @@ add_refs(reg_flow_t *f, push_t *push)
         push->refs[push->nrefs++] = &m->manifests[i];
     }
 
-    return REG_NEXT;
+    return reg_refs_once(f->row, push->refs, &push->nrefs) == REG_OK
+           ? REG_NEXT : reg_nomem(f);
 }
 
 
@@ -334,13 +337,6 @@ check_refs(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    if (push->large == NULL) {
-        push->large = reg_calloc(f->arena, push->nrefs * sizeof(reg_data_t));
-        if (push->large == NULL) {
-            return reg_nomem(f);
-        }
-    }
-
     for (i = push->next; i < push->nrefs && f->ncalls + 2 <= REG_CALLS_MAX;
          i++)
     {
@@ -350,11 +346,11 @@ check_refs(reg_flow_t *f)
 
         reg_flow_call(f, REG_GET,
                       push->manifest.has_config
-                      ? reg_path_layer_link(f->arena, &f->route.name, d)
-                      : reg_path_revision_link(f->arena, &f->route.name, d));
+                      ? reg_path_layer_link(f->row, &f->route.name, d)
+                      : reg_path_revision_link(f->row, &f->route.name, d));
 
         if (d->alg == REG_SHA256) {
-            reg_flow_call(f, REG_HEAD, reg_path_blob(f->arena, d));
+            reg_flow_call(f, REG_HEAD, reg_path_blob(f->row, d));
         }
     }
 
@@ -372,6 +368,34 @@ add_missing(reg_flow_t *f, push_t *push, const reg_digest_t *d)
 
 
 static reg_todo_t
+add_large(reg_flow_t *f, push_t *push, const reg_data_t *data)
+{
+    size_t       room;
+    reg_data_t  *large;
+
+    if (push->nlarge == push->large_room) {
+        room = push->large_room ? 2 * push->large_room : 16;
+
+        large = reg_alloc(f->arena, room * sizeof(reg_data_t));
+        if (large == NULL) {
+            return reg_nomem(f);
+        }
+
+        if (push->nlarge) {
+            memcpy(large, push->large, push->nlarge * sizeof(reg_data_t));
+        }
+
+        push->large = large;
+        push->large_room = room;
+    }
+
+    push->large[push->nlarge++] = *data;
+
+    return REG_NEXT;
+}
+
+
+static reg_todo_t
 take_state(reg_flow_t *f, push_t *push, reg_data_t *data,
     reg_data_state_t state)
 {
@@ -381,8 +405,7 @@ take_state(reg_flow_t *f, push_t *push, reg_data_t *data,
         return REG_NEXT;
 
     case REG_DATA_LIST:
-        push->large[push->nlarge++] = *data;
-        return REG_NEXT;
+        return add_large(f, push, data);
 
     case REG_DATA_FAILED:
         return REG_ANSWER;

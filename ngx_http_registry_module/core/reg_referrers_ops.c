@@ -19,13 +19,16 @@
 
 #define PAGE         999
 #define PAGE_BYTES   4000000            /* what clients read: 4 MiB */
+
+/* of the referrers tag on a page: each costs a call */
+#define LEGACY_MAX   64
+
 #define LISTING_MAX  (8 * 1024 * 1024)
 
 
 typedef struct {
     reg_digest_t    digest;
     reg_str_t       text;               /* null: still to be read */
-    reg_str_t       object;
     int64_t         size;               /* of the text */
     unsigned        legacy:1;           /* out of the referrers tag */
     unsigned        hidden:1;           /* gone, or not what is asked for */
@@ -168,9 +171,9 @@ list_referrers(reg_flow_t *f)
     f->calls[0].reply_max = LISTING_MAX;
 
     if (rs->listed == 0) {
-        reg_flow_call(f, REG_GET,
-                      reg_path_referrers_tag(f->arena, &f->route.name,
-                                             &f->route.digest));
+        reg_flow_recall(f, REG_GET,
+                        reg_path_referrers_tag(f->row, &f->route.name,
+                                               &f->route.digest));
     }
 
     return REG_CALL;
@@ -185,7 +188,7 @@ make_room(reg_flow_t *f, referrers_t *rs, size_t n)
     referrer_t  *all;
 
     if (rs->all == NULL || rs->nall + n > rs->room) {
-        rs->room = rs->nall + n;
+        rs->room = 2 * rs->nall + n;
 
         all = reg_calloc(f->arena, (rs->room + 1) * sizeof(referrer_t));
         if (all == NULL) {
@@ -213,7 +216,7 @@ take_text(reg_flow_t *f, referrer_t *r, const reg_str_t *text)
     referrers_t       *rs = f->op;
     reg_descriptor_t   d;
 
-    rc = reg_descriptor_parse(f->arena, text, &d, &why);
+    rc = reg_descriptor_parse(f->row, text, &d, &why);
 
     if (rc != REG_OK) {
         return rc;
@@ -223,11 +226,11 @@ take_text(reg_flow_t *f, referrer_t *r, const reg_str_t *text)
         return REG_BAD;
     }
 
-    r->text = d.text;
     r->size = (int64_t) d.text.len;
     r->hidden = (rs->artifact_type.len
                  && !reg_str_equal(&rs->artifact_type, &d.artifact_type));
-    return REG_OK;
+
+    return reg_str_copy(f->arena, &r->text, d.text.data, d.text.len);
 }
 
 
@@ -247,10 +250,13 @@ add_entry(reg_flow_t *f, referrers_t *rs, const reg_entry_t *entry)
     }
 
     rs->nall++;
-    r->object = entry->name;
-    r->size = entry->bytes;
 
-    rc = reg_referrer_read(f->arena, &entry->type, &text);
+    /* one that says more than clients read could never be on a page */
+
+    r->size = entry->bytes;
+    r->hidden = (entry->bytes > PAGE_BYTES);
+
+    rc = reg_referrer_read(f->row, &entry->type, &text);
 
     if (rc == REG_OK) {
         rc = take_text(f, r, &text);
@@ -278,7 +284,7 @@ judge_referrers(reg_flow_t *f)
                          == REG_OK);
     }
 
-    if (reg_judge_list(f, &f->calls[0], &listing) == REG_ANSWER) {
+    if (reg_judge_list_row(f, &f->calls[0], &listing) == REG_ANSWER) {
         return REG_ANSWER;
     }
 
@@ -296,7 +302,14 @@ judge_referrers(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    rs->marker = listing.entries[listing.n - 1].name;
+    if (reg_str_copy(f->arena, &rs->marker,
+                     listing.entries[listing.n - 1].name.data,
+                     listing.entries[listing.n - 1].name.len)
+        != REG_OK)
+    {
+        return reg_nomem(f);
+    }
+
     rs->listed += listing.n;
     rs->truncated = (rs->listed > rs->n);
 
@@ -313,7 +326,7 @@ read_tagged(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    reg_flow_call(f, REG_GET, reg_path_blob(f->arena, &rs->tag));
+    reg_flow_recall_data(f, reg_path_blob(f->row, &rs->tag), &rs->tag);
     f->calls[0].reply_max = f->manifest_max;
 
     return REG_CALL;
@@ -366,7 +379,7 @@ judge_tagged(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    rc = reg_manifest_parse(f->arena, &call->reply.body, REG_MEDIA_UNKNOWN,
+    rc = reg_manifest_parse(f->row, &call->reply.body, REG_MEDIA_UNKNOWN,
                             &m, &why);
 
     if (rc == REG_NOMEM) {
@@ -404,8 +417,9 @@ judge_tagged(reg_flow_t *f)
 static reg_todo_t
 choose_page(reg_flow_t *f)
 {
-    size_t        i, n;
-    int64_t       bytes;
+    size_t        i, n, legacy;
+    int64_t       bytes, size;
+    unsigned      asked;
     referrer_t   *r, after, end;
     referrers_t  *rs = f->op;
 
@@ -427,6 +441,7 @@ choose_page(reg_flow_t *f)
     qsort(rs->all, rs->nall, sizeof(referrer_t), compare);
 
     bytes = 0;
+    legacy = 0;
     n = 0;
 
     for (i = 0; i < rs->nall; i++) {
@@ -438,14 +453,21 @@ choose_page(reg_flow_t *f)
             continue;
         }
 
-        if (n == rs->n || (n && bytes + r->size > PAGE_BYTES)
+        /* sizes are what the storage tells: of what is shown they fit in */
+
+        size = r->hidden ? 0 : r->size;
+        asked = (r->legacy && !r->hidden);
+
+        if (n == rs->n || (n && bytes + size > PAGE_BYTES)
+            || legacy + asked > LEGACY_MAX
             || (rs->truncated && compare(r, &end) > 0))
         {
             rs->more = 1;
             break;
         }
 
-        bytes += r->size;
+        bytes += size;
+        legacy += asked;
         rs->all[n++] = *r;
     }
 
@@ -476,12 +498,14 @@ read_referrers(reg_flow_t *f)
         rs->asked[f->ncalls] = r;
 
         if (r->legacy) {
-            reg_flow_call(f, REG_GET,
-                          reg_path_revision_link(f->arena, &f->route.name,
-                                                 &r->digest));
+            reg_flow_recall(f, REG_GET,
+                            reg_path_revision_link(f->row, &f->route.name,
+                                                   &r->digest));
         } else {
-            reg_flow_call(f, REG_GET, r->object)->reply_max =
-                                                          (size_t) r->size;
+            reg_flow_call(f, REG_GET,
+                          reg_path_referrer(f->row, &f->route.name,
+                                            &f->route.digest, &r->digest))
+                ->reply_max = (size_t) r->size;
         }
     }
 

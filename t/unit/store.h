@@ -63,6 +63,65 @@ static char       place_id[40];         /* empty: not known */
 static int        place_taken;
 static uint64_t   place_tip;
 
+/* what lives until a row is judged, of each flow that is at work; an allocation
+   of it counts as one of the flow's arena, so that it fails as those do */
+
+#define SCRATCHES  4
+
+typedef struct {
+    tap_arena_t   row;
+    tap_arena_t  *of;
+} scratch_t;
+
+
+static scratch_t  scratches[SCRATCHES];
+static unsigned   scratches_taken;
+
+
+static void *
+row_alloc(void *ctx, size_t size)
+{
+    void       *p;
+    scratch_t  *r = ctx;
+
+    r->row.left = r->of->left;
+    p = tap_alloc(&r->row, size);
+    r->of->left = r->row.left;
+    r->of->failed |= r->row.failed;
+
+    return p;
+}
+
+
+static void
+row_free(void *ctx)
+{
+    scratch_t  *r = ctx;
+
+    tap_arena_free(&r->row);
+}
+
+
+static scratch_t *
+row_begin(tap_arena_t *arena)
+{
+    scratch_t  *r;
+    unsigned    i;
+
+    for (i = 0; i < SCRATCHES && scratches[i].of != arena; i++) { /* void */ }
+
+    r = &scratches[i < SCRATCHES ? i : scratches_taken++ % SCRATCHES];
+
+    row_free(r);
+    tap_arena_init(&r->row, 0);
+    r->row.arena.alloc = row_alloc;
+    r->row.arena.ctx = r;
+    r->of = arena;
+
+    return r;
+}
+
+
 /* the store; a copy keeps its source's expiry, as Swift has it */
 
 static object_t *
@@ -193,7 +252,7 @@ list(reg_flow_t *f, reg_call_t *call)
 
     qsort(objects, nobjects, sizeof(object_t), by_name);
 
-    reg_buf_init(&b, f->arena, 256);
+    reg_buf_init(&b, f->row, 256);
     reg_buf_char(&b, '[');
 
     for (i = 0, n = 0; i < nobjects && n < page; i++) {
@@ -470,7 +529,7 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
         call->sink(call->sink_data, o->data, o->len);
 
     } else if (call->method == REG_GET) {
-        (void) reg_str_copy(f->arena, &call->reply.body, o->data, o->len);
+        (void) reg_str_copy(f->row, &call->reply.body, o->data, o->len);
     }
 }
 
@@ -516,6 +575,7 @@ static unsigned
 start(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
     const char *body, const char *type)
 {
+    scratch_t   *r;
     size_t       n;
     reg_str_t    text, detail;
     reg_error_t  e;
@@ -523,7 +583,12 @@ start(reg_flow_t *f, tap_arena_t *arena, reg_method_t method, const char *uri,
 
     memset(f, 0, sizeof(reg_flow_t));
 
+    r = row_begin(arena);
+
     f->arena = &arena->arena;
+    f->row = &r->row.arena;
+    f->judged = row_free;
+    f->judged_data = r;
     f->method = method;
     f->secret = secret;
     f->nsecrets = 1;

@@ -859,6 +859,37 @@ test_sparse(void)
 }
 
 
+/* config and layer: link and data of each, however often they are named */
+
+static void
+test_named_often(void)
+{
+    size_t       i, n;
+    unsigned     before;
+    static char  image[4000];
+
+    static const char  layer[] = "{\"mediaType\":\"x/y\",\"size\":1,\"digest\":"
+        "\"sha256:"
+        "3333333333333333333333333333333333333333333333333333333333333333\"}";
+
+    n = (size_t) sprintf(image, "{\"schemaVersion\":2,\"mediaType\":\"" OCI
+        "\",\"config\":{\"mediaType\":\"x/y\",\"size\":1,\"digest\":\"sha256:"
+        "2222222222222222222222222222222222222222222222222222222222222222\"},"
+        "\"layers\":[%s", layer);
+
+    for (i = 0; i < 25; i++) {
+        n += (size_t) sprintf(image + n, ",%s", layer);
+    }
+
+    (void) sprintf(image + n, "]}");
+
+    begin();
+    before = calls;
+    ok(request(REG_PUT, "/v2/a/b/manifests/x", image, NULL, 0) == 400
+       && calls - before == 4, "a layer that is named often", calls - before);
+}
+
+
 int
 main(void)
 {
@@ -902,6 +933,7 @@ main(void)
     }
 
     test_sparse();
+    test_named_often();
     clear();
 
     return tap_end();

@@ -190,6 +190,7 @@ begin(reg_flow_t *f, tap_arena_t *arena, reg_data_t *data, reg_call_t *call)
     memset(call, 0, sizeof(reg_call_t));
 
     f->arena = &arena->arena;
+    f->row = f->arena;
     f->container = tap_str(arena, "c", 1);
 
     text = tap_str(arena, "sha256:" "46383eb1f7d8ae636bb8098661fad1b8"
