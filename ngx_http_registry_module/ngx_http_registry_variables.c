@@ -422,9 +422,7 @@ ngx_http_registry_read_tags(ngx_http_request_t *r,
     args.len = rq->args.len;
     args.data = rq->args.data;
 
-    for (max = 1, i = 0; i < args.len; i++) {
-        max += (args.data[i] == '&');
-    }
+    max = reg_query_count(&args, "tag") + 1;
 
     tags = ngx_palloc(r->pool, max * sizeof(reg_str_t));
     if (tags == NULL

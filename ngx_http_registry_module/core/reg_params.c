@@ -126,10 +126,7 @@ check(reg_arena_t *arena, const reg_str_t *args, size_t n, reg_error_t *e,
     max = 1;
 
     if (params[n].many) {
-
-        for (i = 0; i < args->len; i++) {
-            max += (args->data[i] == '&');
-        }
+        max = reg_query_count(args, params[n].name) + 1;
 
         values = reg_alloc(arena, max * sizeof(reg_str_t));
         if (values == NULL) {

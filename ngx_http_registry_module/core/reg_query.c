@@ -27,6 +27,17 @@ reg_query_get(reg_arena_t *arena, const reg_str_t *args, const char *name,
 }
 
 
+size_t
+reg_query_count(const reg_str_t *args, const char *name)
+{
+    size_t  n;
+
+    (void) reg_query_all(NULL, args, name, NULL, SIZE_MAX, &n);
+
+    return n;
+}
+
+
 reg_rc_t
 reg_query_all(reg_arena_t *arena, const reg_str_t *args, const char *name,
     reg_str_t *values, size_t max, size_t *n)
@@ -60,10 +71,12 @@ reg_query_all(reg_arena_t *arena, const reg_str_t *args, const char *name,
                 return REG_BAD;
             }
 
-            rc = take(arena, equal < next ? equal + 1 : next, next,
-                      &values[*n]);
-            if (rc != REG_OK) {
-                return rc;
+            if (values) {
+                rc = take(arena, equal < next ? equal + 1 : next, next,
+                          &values[*n]);
+                if (rc != REG_OK) {
+                    return rc;
+                }
             }
 
             (*n)++;

@@ -25,5 +25,8 @@ reg_rc_t reg_query_get(reg_arena_t *arena, const reg_str_t *args,
 reg_rc_t reg_query_all(reg_arena_t *arena, const reg_str_t *args,
     const char *name, reg_str_t *values, size_t max, size_t *n);
 
+/* how often "name" is there: what "max" is to be for all of them */
+size_t reg_query_count(const reg_str_t *args, const char *name);
+
 
 #endif /* _REG_QUERY_H_INCLUDED_ */
