@@ -15,12 +15,48 @@
 #include "ngx_http_registry_module.h"
 
 
-#define ngx_http_registry_state      "_state="
-#define ngx_http_registry_state_len  (sizeof(ngx_http_registry_state) - 1)
-
-
 static ngx_int_t ngx_http_registry_hide_early(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_hide_late(ngx_http_request_t *r);
+
+
+/* behind the next "_state=", whose letters may be escaped; NULL: none */
+
+static u_char *
+ngx_http_registry_state_name(u_char *p, u_char *last)
+{
+    u_char        *q;
+    const u_char  *c;
+
+    static const u_char  name[] = "_state";
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (*p != '_' && *p != '%') {
+            continue;
+        }
+
+        for (c = name, q = p; *c; c++) {
+
+            if (q < last && *q == *c) {
+                q++;
+
+            } else if (last - q > 2 && *q == '%'
+                       && ngx_hextoi(q + 1, 2) == (ngx_int_t) *c)
+            {
+                q += 3;
+
+            } else {
+                break;
+            }
+        }
+
+        if (*c == '\0' && q < last && *q == '=') {
+            return q + 1;
+        }
+    }
+
+    return NULL;
+}
 
 
 /* where the value of a state begins that is not hidden; NULL: nowhere */
@@ -28,14 +64,7 @@ static ngx_int_t ngx_http_registry_hide_late(ngx_http_request_t *r);
 static u_char *
 ngx_http_registry_state_value(u_char *p, u_char *last)
 {
-    while (p < last) {
-        p = ngx_strnstr(p, ngx_http_registry_state, last - p);
-
-        if (p == NULL) {
-            return NULL;
-        }
-
-        p += ngx_http_registry_state_len;
+    while ((p = ngx_http_registry_state_name(p, last)) != NULL) {
 
         if (p < last && *p != '*' && *p != '&' && *p != ' ') {
             return p;
@@ -193,8 +222,9 @@ ngx_http_registry_hide_has(ngx_http_request_t *r)
                 || ctx->operation.route.kind == REG_ROUTE_UPLOAD))
            || r->headers_in.referer
            || (r->request_line.len
-               && ngx_strnstr(r->request_line.data, ngx_http_registry_state,
-                              r->request_line.len)
+               && ngx_http_registry_state_name(r->request_line.data,
+                                               r->request_line.data
+                                               + r->request_line.len)
                   != NULL);
 }
 

@@ -72,6 +72,12 @@ for (
     push @states, states($r->{headers}{location} // '');
 }
 
+for ('%5Fstate', '_%73tate', '%5fs%74ate') {
+    is($c->request('GET', $location =~ s/_state=/$_=/r,
+                   { headers => { %none } })->{status}, 204,
+       "its status, with the name written as $_");
+}
+
 is($c->request('GET', '/v2/a/b/manifests/v9', { headers => {
     Referer => "http://127.0.0.1:$plain$location" } })->{status}, 404,
     'a Referer, as clients send one behind a redirect');
