@@ -247,12 +247,23 @@ ngx_http_registry_request(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_registry_refuse_early(ngx_http_request_t *r)
 {
+    ngx_http_registry_request_t  *rq;
+
     if (r != r->main
         || r->args.len == 0
         || r->content_handler != ngx_http_registry_handler
-        || ngx_http_registry_request(r) != NULL
-        || !ngx_http_registry_request_of(r)->path)
+        || ngx_http_registry_request(r) != NULL)
     {
+        return NGX_DECLINED;
+    }
+
+    rq = ngx_http_registry_request_of(r);
+
+    if (rq == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!rq->path) {
         return NGX_DECLINED;
     }
 
