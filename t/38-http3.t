@@ -58,6 +58,14 @@ for my $size (1, 3_000_000) {
     h3("h3/blob/blobs/$digest");
     is(sha256_hex(read_file("$d/got/$digest")), sha256_hex($bytes),
         "a blob of $size bytes pushed and pulled");
+
+    # other bytes with its digest
+    write_file("$d/blob", 'y' . substr $bytes, 1);
+    h3("h3/other/blobs/uploads/?digest=$digest", '-m', 'POST', '-d',
+        "$d/blob");
+    is($t->requests->[-1]{status}, 400, "other bytes, $size of them");
+    my $r = $t->client->request('GET', "/v2/h3/blob/blobs/$digest");
+    is($r->{content}, $bytes, 'leave it as it is');
 }
 
 $t->finish;
