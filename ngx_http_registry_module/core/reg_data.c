@@ -293,7 +293,7 @@ missing(reg_flow_t *f, const reg_data_t *data)
                                      : "lacks segment ");
     reg_buf_number(&b, data->next);
     reg_buf_text(&b, " of \"");
-    reg_buf_add_str(&b, &data->segments);
+    reg_buf_visible(&b, data->segments.data, data->segments.len);
     reg_buf_add(&b, "\"", 2);
 
     return damaged(f, data, (const char *) reg_buf_str(&b).data);
