@@ -18,7 +18,7 @@ RegistryNginx::write_file("$dir/short.secret", 'x' x 40 . "\n" . 'y' x 31,
     0600);
 RegistryNginx::write_file("$dir/blank.secret", 'x' x 40 . "\n\n" . 'x' x 40,
     0600);
-RegistryNginx::write_file("$dir/open.secret", 'open-secret' x 4, 0640);
+RegistryNginx::write_file("$dir/open.secret", 'open-secret' x 4, 0644);
 RegistryNginx::write_file("$dir/nine.secret",
     join('', map { "$_" x 32 . "\n" } 1 .. 9), 0600);
 RegistryNginx::write_file("$dir/eight.secret",

@@ -39,7 +39,11 @@ my %faults;
 for (@modes) {
     $t{$_} = RegistryTest->new(container => $direct->container);
     $faults{$_} = RegistryTest::Faults->new($t{$_});
+
+    # one auth server: nodes that name another one do not know its uploads
+
     $t{$_}->start(auth => 0, workers => 1, rgw => $faults{$_}->address,
+        auth_url => $ENV{RGW_AUTH_URL},
         directives => 'registry_part_size 1m; registry_read_timeout 10s;'
             . ($ENV{ASAN_OPTIONS} ? 'registry_single_node on;' : ''),
         server => 'location = /status { registry_status prometheus; }');

@@ -156,7 +156,12 @@ sub lost_space {
         $digest = remember(join '', @pieces);
         my %status;
         $status{$_}++ for at_once($digest, @pieces);
-        is_deeply [keys %status], [201], "two close one blob at once, $n";
+
+        # who finds that the other one has changed the blob may be asked to
+        # try again
+
+        ok $status{201} && !(grep { !/^(201|503)$/ } keys %status),
+            "two close one blob at once, $n";
         is pull($c, $digest), 'same', "whole, $n";
     }
 

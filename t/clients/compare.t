@@ -129,6 +129,16 @@ my @improvements = (
       fields => [qw(cache-control accept-ranges)],
       ours => { 'cache-control' => qr/^(no-cache|max-age=31536000)$/ } },
 
+    { name => 'manifests and their errors say that they depend on Accept',
+      when => sub { $_[1] =~ m{/manifests/} },
+      fields => [qw(vary)],
+      ours => { vary => qr/^Accept$/ } },
+
+    { name => 'errors are not kept by proxies',
+      when => sub { $_[2]{':status'} >= 400 },
+      fields => [qw(cache-control)],
+      ours => { 'cache-control' => qr/^no-store$/ } },
+
     { name => 'a 304 has the fields that its 200 has (RFC 9110, 15.4.5)',
       when => sub { $_[2]{':status'} == 304 },
       fields => [qw(docker-content-digest etag)],

@@ -109,6 +109,7 @@ one(ngx_pool_t *pool, const uint8_t *data, size_t size, size_t cut,
     ngx_http_registry_call_t   rc;
 
     ngx_memzero(&r, sizeof(r));
+    ngx_memzero(&main_r, sizeof(main_r));
     ngx_memzero(&u, sizeof(u));
     ngx_memzero(&rc, sizeof(rc));
     ngx_memzero(&ctx, sizeof(ctx));
@@ -123,12 +124,14 @@ one(ngx_pool_t *pool, const uint8_t *data, size_t size, size_t cut,
     fuzz_assert(copy != NULL);
     ngx_memcpy(copy, data, size);
 
+    main_r.pool = pool;
     r.main = &main_r;
     r.pool = pool;
     r.connection = &connection;
     r.upstream = &u;
     rc.call = &call;
     rc.ctx = &ctx;
+    ctx.request = &main_r;
 
     u.peer.connection = &connection;
     u.buffer.start = copy;

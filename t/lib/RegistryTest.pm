@@ -148,7 +148,7 @@ sub _reload_now_and_then {
 
 
 # start(rgw => 'HOST:PORT', workers => 2, connections => 1024, auth => 1,
-#     key => 'secret key',
+#     key => 'secret key', auth_url => 'of its own, not by "rgw"',
 #     directives => 'more of the location', server => 'more of the server',
 #     http => 'more of http', main => 'more around it', chunksize => bytes of registry:2's segments);
 #     "server" may be made by location()
@@ -623,7 +623,8 @@ sub _module_directives {
 
     my $rgw = $o{rgw} // $ENV{RGW_ENDPOINT};
     my $scheme = $o{scheme} // 'http';
-    my $url = $ENV{RGW_AUTH_URL} =~ s{^\w+://[^/]+}{$scheme://$rgw}r;
+    my $url = $o{auth_url}
+        // $ENV{RGW_AUTH_URL} =~ s{^\w+://[^/]+}{$scheme://$rgw}r;
     my $key = "$self->{dir}/rgw.key";
 
     write_file($key, $o{key} // $ENV{RGW_SECRET_KEY});
