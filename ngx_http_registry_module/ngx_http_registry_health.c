@@ -740,6 +740,11 @@ ngx_http_registry_health_abandon(ngx_http_registry_health_t *health)
     if (health->pool) {
         ngx_destroy_pool(health->pool);
         health->pool = NULL;
+
+        /* they were in it, and are compared with the next ones */
+
+        ngx_str_null(&health->token);
+        ngx_str_null(&health->storage);
     }
 }
 
