@@ -38,6 +38,7 @@ static reg_todo_t copy_part(reg_flow_t *f);
 static reg_todo_t judge_copied(reg_flow_t *f);
 static reg_todo_t link_blob(reg_flow_t *f);
 static reg_todo_t judge_linked(reg_flow_t *f);
+static reg_todo_t check_kept(reg_flow_t *f);
 
 
 static const reg_step_t  put_whole[] = {
@@ -48,6 +49,9 @@ static const reg_step_t  put_whole[] = {
     { "verify blob", reg_final_verify, reg_final_judge_verified },
     { "read blob again", reg_final_read, reg_final_judge_read },
     { "link blob", link_blob, judge_linked },
+    { "verify what was kept", reg_final_verify, reg_final_judge_verified },
+    { "read what was kept", reg_final_read, reg_final_judge_read },
+    { "check what was kept", check_kept, NULL },
     { "drop lost segments", reg_final_drop_lost, reg_final_judge_lost },
     { "answer", reg_upload_say_created, NULL }
 };
@@ -646,11 +650,25 @@ judge_linked(reg_flow_t *f)
                && (more->reply.status != 200
                    || !reg_str_equal(&more->reply.etag, &u->standing.etag)))
     {
-        return reg_refuse(f, REG_E_UNAVAILABLE,
-                          "the blob was changed meanwhile; try again");
+        /* another one pushed it over, perhaps: it may be right all the same */
+
+        u->stored = 0;
     }
 
     return REG_NEXT;
+}
+
+
+/* the last row that may find it right has read it */
+
+static reg_todo_t
+check_kept(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    return u->stored ? REG_NEXT
+           : reg_refuse(f, REG_E_UNAVAILABLE,
+                        "the blob was changed meanwhile; try again");
 }
 
 

@@ -20,7 +20,7 @@
 #include "reg_path.h"
 
 
-/* Swift lists segments when it is asked for the large object: for 30 s */
+/* for a listing that lags, in ms: 30 s together */
 
 #define WAIT   500
 #define WAITS  60
@@ -63,6 +63,35 @@ is_vouched_for(const reg_upload_t *u)
     }
 
     return memcmp(s.chain, u->session.chain, sizeof(s.chain)) == 0;
+}
+
+
+/*
+ * A large object that shows less than it was made of: Swift lists its segments
+ * whenever it is asked, and a listing may lag, whoever wrote them.
+ */
+
+static int
+is_late(const reg_upload_t *u)
+{
+    const reg_reply_t  *standing = &u->standing;
+
+    return standing->status == 200 && standing->object_manifest.len
+           && standing->length < standing->whole
+           && (u->size < 0 || standing->whole == u->size)
+           && u->waited < WAITS;
+}
+
+
+static reg_todo_t
+wait_for_it(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    u->waited++;
+    f->pause = WAIT;
+
+    return REG_AGAIN;
 }
 
 
@@ -119,6 +148,13 @@ reg_final_judge_look(reg_flow_t *f)
     reg_final_weigh(u);
 
     if (u->gone && !u->stored && !u->doubt) {
+
+        /* what the other request made of the parts is all there is */
+
+        if (is_late(u)) {
+            return wait_for_it(f);
+        }
+
         return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
     }
 
@@ -241,6 +277,32 @@ names(reg_flow_t *f, const reg_reply_t *reply, const reg_str_t *id)
 }
 
 
+/* what stands there has nothing to do with what this request wrote */
+
+static int
+is_as_before(const reg_reply_t *before, const reg_reply_t *now)
+{
+    return reg_str_equal(&before->object_manifest, &now->object_manifest)
+           && (now->object_manifest.len
+               || reg_str_equal(&before->etag, &now->etag));
+}
+
+
+static reg_todo_t
+refuse_verified(reg_flow_t *f, const char *detail)
+{
+    reg_upload_t  *u = f->op;
+
+    if (u->gone) {
+        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
+    }
+
+    return reg_refuse(f, REG_E_UNAVAILABLE,
+                      u->wrote ? detail
+                      : "the blob was changed meanwhile; try again");
+}
+
+
 /*
  * Another request may have written the same name meanwhile: then what this
  * one wrote is lost, and what stands there has to be right all the same.
@@ -249,6 +311,7 @@ names(reg_flow_t *f, const reg_reply_t *reply, const reg_str_t *id)
 reg_todo_t
 reg_final_judge_verified(reg_flow_t *f)
 {
+    int            large, own;
     reg_call_t    *call = &f->calls[0];
     reg_reply_t    before;
     reg_upload_t  *u = f->op;
@@ -258,44 +321,38 @@ reg_final_judge_verified(reg_flow_t *f)
     }
 
     if (call->reply.status == 404) {
-        return u->gone
-               ? reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id)
-               : reg_refuse(f, REG_E_UNAVAILABLE,
-                            "the storage does not have what was written");
+        return refuse_verified(f, "the storage does not have what was written");
     }
 
     if (call->reply.expires) {
         return reg_upload_refuse_expiring(f);
     }
 
+    large = (u->segments.len && u->wrote);
+    own = (large && names(f, &call->reply, &u->segments));
+
+    if (large && !own && is_as_before(&u->standing, &call->reply)) {
+        return refuse_verified(f, "the storage does not have what was written");
+    }
+
     before = u->standing;
     u->standing = call->reply;
     reg_final_weigh(u);
 
-    if (u->segments.len && u->wrote) {
+    if (is_late(u)) {
+        u->standing = before;
+        return wait_for_it(f);
+    }
 
-        if (names(f, &call->reply, &u->segments)) {
+    if (own) {
 
-            /* each of them was looked at; a listing may lag */
+        /* each of them was looked at */
 
-            u->stored = (call->reply.length == u->size);
-            u->doubt = 0;
+        u->stored = (call->reply.length == u->size);
+        u->doubt = 0;
 
-            if (!u->stored && u->waited++ < WAITS) {
-                f->pause = WAIT;
-                return REG_AGAIN;
-            }
-
-        } else if (reg_str_equal(&before.object_manifest,
-                                 &call->reply.object_manifest)
-                   && reg_str_equal(&before.etag, &call->reply.etag))
-        {
-            return reg_refuse(f, REG_E_UNAVAILABLE,
-                              "the storage does not have what was written");
-
-        } else {
-            u->unused = 1;
-        }
+    } else if (large) {
+        u->unused = 1;
     }
 
     u->next = 0;
@@ -304,14 +361,9 @@ reg_final_judge_verified(reg_flow_t *f)
         return REG_NEXT;
     }
 
-    if (u->gone) {
-        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
-    }
-
-    return reg_refuse(f, REG_E_UNAVAILABLE,
-                      call->reply.length == u->size
-                      ? "the storage holds other bytes than were written"
-                      : "the storage holds another size than was written");
+    return refuse_verified(f, call->reply.length == u->size
+                           ? "the storage holds other bytes than were written"
+                           : "the storage holds another size than was written");
 }
 
 

@@ -518,6 +518,11 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
     if (o->segments[0]) {
         etag_of_large(f->arena, &call->reply.etag, o);
+
+        if (call->reply.length != (int64_t) o->len) {
+            call->reply.etag.data[0] ^= 1;
+        }
+
         (void) reg_str_copy(f->arena, &call->reply.vouched, o->vouched,
                             strlen(o->vouched));
 

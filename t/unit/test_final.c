@@ -1,8 +1,9 @@
 /*
  * What stands at a blob's name: several requests that write it at once, one
- * row of calls at a time, in all orders of few switches; and what stood there
- * before.  At each moment it is right, or absent, and in the end no segment
- * is there that no large object names.
+ * row of calls at a time, in all orders of few switches, with listings that
+ * lag, too; what stood there before; and what becomes of it meanwhile.  At
+ * each moment it is right, or absent, and in the end no segment is there that
+ * no large object names.
  */
 
 #include "store.h"
@@ -133,7 +134,7 @@ is_whole(void)
 /* who is at work: the first for at[0] rows, then the other for at[1] ... */
 
 static int
-race(const how_t *how, const unsigned *at, unsigned first)
+race(const how_t *how, const unsigned *at, unsigned first, unsigned lag)
 {
     int          right;
     unsigned     i, turn, left, status[WRITERS];
@@ -143,6 +144,7 @@ race(const how_t *how, const unsigned *at, unsigned first)
     clear();
     prepare(how[0], 0);
     prepare(how[1], 1);
+    lagging = lag;
 
     for (i = 0; i < WRITERS; i++) {
         body[i] = how[i] == MONO ? bytes : "";
@@ -177,13 +179,15 @@ race(const how_t *how, const unsigned *at, unsigned first)
         right &= is_whole();
     }
 
+    lagging = 0;
+
     right &= (status[0] == 201 && status[1] == 201 && store_is_right()
               && find(blob) != NULL && !has_orphans());
 
     if (!right) {
-        printf("# %s and %s, %u first, %u %u %u: %u %u\n", names[how[0]],
-               names[how[1]], first, at[0], at[1], at[2], status[0],
-               status[1]);
+        printf("# %s and %s, %u first, %u %u %u, %u late: %u %u\n",
+               names[how[0]], names[how[1]], first, at[0], at[1], at[2], lag,
+               status[0], status[1]);
     }
 
     tap_arena_free(&memory[0]);
@@ -194,7 +198,7 @@ race(const how_t *how, const unsigned *at, unsigned first)
 
 
 static void
-test_races(const how_t *how, size_t row)
+test_races(const how_t *how, unsigned lag, size_t row)
 {
     int       right;
     unsigned  first, at[SWITCHES], n;
@@ -206,15 +210,16 @@ test_races(const how_t *how, size_t row)
         for (at[0] = 0; at[0] < ROWS_MAX && right; at[0]++) {
             for (at[1] = 1; at[1] < ROWS_MAX && right; at[1]++) {
                 for (at[2] = 1; at[2] <= rows && right; at[2]++) {
-                    right &= race(how, at, first);
+                    right &= race(how, at, first, lag);
                     n++;
                 }
             }
         }
     }
 
-    ok(right, "two at once", row);
-    printf("# %s and %s: %u orders\n", names[how[0]], names[how[1]], n);
+    ok(right, lag ? "two at once, listings lag" : "two at once", row);
+    printf("# %s and %s, %u late: %u orders\n", names[how[0]],
+           names[how[1]], lag, n);
 }
 
 
@@ -362,6 +367,86 @@ test_standing(void)
 }
 
 
+/* what another one makes of a blob that was kept, when it is linked */
+
+static reg_flow_t  *watched;
+static unsigned     change;
+
+
+static void
+change_linked(void)
+{
+    unsigned     i;
+    reg_call_t  *call;
+
+    for (i = 0; i < watched->ncalls; i++) {
+        call = &watched->calls[i];
+
+        if (call->method == REG_PUT && call->object.len > 5
+            && memcmp(call->object.data + call->object.len - 5, "/link", 5)
+               == 0)
+        {
+            between = NULL;
+
+            if (change == NEVER) {
+                drop(find(blob));
+
+            } else {
+                stand(change, REG_PATH_SEGMENTS "new/");
+                lagging = 3;
+            }
+
+            return;
+        }
+    }
+}
+
+
+static void
+test_changed(void)
+{
+    unsigned     i, was, status;
+    reg_flow_t   f;
+    tap_arena_t  arena;
+
+    static const struct {
+        const char  *name;
+        unsigned     was, is;
+        unsigned     status;
+    } rows[] = {
+        { "a large one becomes plain", 3, 0, 201 },
+        { "a plain one large", 0, 3, 201 },
+        { "and nobody vouches for it", 0, 4, 201 },
+        { "other bytes", 0, 1, 503 },
+        { "other bytes in segments", 0, 5, 503 },
+        { "fewer bytes", 3, 6, 503 },
+        { "it expires", 3, 8, 503 },
+        { "it is deleted", 3, NEVER, 503 }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        clear();
+        prepare(MONO, 0);
+        stand(rows[i].was, REG_PATH_SEGMENTS "old/");
+        was = find(blob)->modified;
+
+        watched = &f;
+        change = rows[i].is;
+        between = change_linked;
+
+        tap_arena_init(&arena, (size_t) -1);
+        status = run(&f, &arena, REG_POST, uri[0], bytes, "");
+        tap_arena_free(&arena);
+
+        lagging = 0;
+
+        ok(status == rows[i].status && between == NULL
+           && (find(blob) == NULL || find(blob)->modified > was),
+           rows[i].name, status);
+    }
+}
+
+
 int
 main(void)
 {
@@ -381,10 +466,12 @@ main(void)
                    digest + 7, digest + 7);
 
     for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        test_races(pairs[i], i);
+        test_races(pairs[i], 0, i);
+        test_races(pairs[i], 9, i);
     }
 
     test_standing();
+    test_changed();
     clear();
 
     return tap_end();
