@@ -38,13 +38,18 @@ port_busy()
 
 # Prints a port of loopback that nothing listens on.  The range lies below the
 # kernel's ephemeral ports, the choice is random: parallel runs do not collide.
+# In a run of t/bin/test nobody else is given it, as by RegistryTest::Port.
 free_port()
 {
-    local i port
+    local i port taken=${TEST_WORK:+$TEST_WORK/ports}
+
+    [ -z "$taken" ] || mkdir -p "$taken"
 
     for i in {1..100}; do
         port=$((18000 + SRANDOM % 14000))
-        if ! port_busy "$port"; then
+        if ! port_busy "$port" \
+            && { [ -z "$taken" ] || mkdir "$taken/$port" 2>/dev/null; }
+        then
             echo "$port"
             return
         fi

@@ -22,23 +22,10 @@ use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
-use IO::Socket::INET;
+
+use RegistryTest::Port qw(free_port);
 
 our ($dir, $key, $container);
-
-
-sub free_port {
-    for (1 .. 100) {
-
-        # below the ports that the kernel gives to clients
-        my $port = 18000 + int rand 14000;
-        return $port
-            if IO::Socket::INET->new(Listen => 1,
-                                     LocalAddr => "127.0.0.1:$port");
-    }
-
-    die 'found no free port';
-}
 
 
 sub write_file {

@@ -36,6 +36,7 @@ use Test::More ();
 
 use RegistryTest::Client;
 use RegistryTest::Image qw(read_file write_file);
+use RegistryTest::Port qw(free_port);
 use RegistryTest::Process;
 use RegistryTest::Store;
 
@@ -451,20 +452,6 @@ sub trust_for_docker {
     $self->run('cp', $self->ca, '/etc/docker/certs.d/' . $self->host);
     unshift @{ $self->{made} },
         '/etc/docker/certs.d/' . $self->host . '/ca.crt';
-}
-
-
-sub free_port {
-    for (1 .. 100) {
-
-        # below the ports that the kernel gives to clients
-        my $port = 18000 + int rand 14000;
-        IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1:$port")
-            or next;
-        return $port;
-    }
-
-    die 'found no free port';
 }
 
 
