@@ -116,12 +116,12 @@ for my $http ('--http1.1', '--http2') {
         "$http: off";
     my $off = curl($http, 'POST', uploads($name), user => $t->login);
     $t->stop;
-    $t->start(directives => 'satisfy any; registry_upload_authorize 2s;');
+    $t->start(directives => 'satisfy any; registry_upload_authorize 5s;');
     is curl($http, 'PATCH', $off->{location}, body => 'x')->{status}, 401,
         "$http: begun while it was off";
 
     my $short = curl($http, 'POST', uploads($name), user => $t->login);
-    my $end = time + 3;
+    my $end = time + 6;
     $short = curl($http, 'PATCH', $short->{location}, body => 'x');
     is $short->{status}, 202, "$http: in time";
     sleep 0.1 while time < $end;

@@ -492,8 +492,8 @@ my @runs = map {
     RegistryTest::Process->start(
         name => 'registry-check', out => $new->dir . "/$n.out",
         log => $new->dir . "/$n.err", command => [
-            'timeout', 60, $tool, @options, '--repair', 'safe', '--timeout',
-            $fault eq 'hang' ? 1 : 30, '--json',
+            'timeout', 300, $tool, @options, '--repair', 'safe', '--timeout',
+            $fault eq 'hang' ? 3 : 30, '--json',
             '--storage-url', "http://127.0.0.1:$port/fault/$n"]);
 } @faults;
 

@@ -22,7 +22,7 @@ my $t = RegistryTest->new;
 my $faults = RegistryTest::Faults->new($t);
 my $disk = $t->dir . '/blobs';
 my $SLICE = 256 * 1024;
-my $DEADLINE = 15;              # seconds: far below what nginx would wait
+my $DEADLINE = 40;              # seconds: far below what nginx would wait
 
 my $bytes = join '', map { sha256_hex("$$ $_") } 1 .. 10_000;
 my $digest = 'sha256:' . sha256_hex($bytes);
