@@ -421,7 +421,7 @@ ngx_http_registry_flight_keep(ngx_http_registry_flight_t *flight,
         return 0;
     }
 
-    if (valid && !reg_reply_no_container(reply)) {
+    if (valid && !reg_call_no_container(call)) {
         ngx_http_registry_cache_store(flight->zone, &flight->key, reply,
                                       valid);
     }

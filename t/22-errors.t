@@ -414,7 +414,8 @@ $provoke{$last[0]} = [qr/quota/, sub {
 $provoke{$last[1]} = [qr/does not exist/, sub {
     $t->store->remove;
     return ask('GET', '/v2/app/tags/list');
-}];
+}, ['GET', '/v2/gone/manifests/v1'], ['GET', "/v2/gone/blobs/$zeros"],
+    ['DELETE', '/v2/gone/manifests/v1']];
 
 
 my $top = "$FindBin::Bin/..";

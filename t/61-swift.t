@@ -44,6 +44,7 @@ my %pushed;                             # digest => bytes
 late_listings();
 lost_space();
 expiry();
+container_gone();
 
 $node->stop;
 $node->check_log;
@@ -244,6 +245,48 @@ sub expiry {
         @{ $t->store->names };
     cmp_ok scalar(@left), '>', 0, 'what was left alone is listed still';
     is $t->store->swift('HEAD', "/$_")->{status}, 404, "$_: expired" for @left;
+}
+
+
+# ---- unknown is what is not in the container; a container that is gone is not
+
+sub container_gone {
+    my $r = RegistryTest->new;
+    $r->start(@config);
+    my $client = $r->client;
+
+    my ($manifest, $digest) = $client->manifest('{}', 'a layer');
+    my $type = { headers => { 'Content-Type' =>
+        'application/vnd.oci.image.manifest.v1+json' } };
+    my @unknown = (
+        [404, 'GET', "/v2/late/blobs/$digest"],
+        [404, 'HEAD', "/v2/late/blobs/$digest"],
+        [404, 'DELETE', "/v2/late/blobs/$digest"],
+        [404, 'GET', '/v2/late/manifests/v1'],
+        [404, 'HEAD', "/v2/late/manifests/$digest"],
+        [400, 'PUT', '/v2/late/manifests/v1', { %$type,
+            content => $manifest }],
+        [404, 'DELETE', "/v2/late/manifests/$digest"],
+    );
+
+    for (@unknown) {
+        my ($status, @request) = @$_;
+        is $client->request(@request)->{status}, $status,
+            "$request[0] $request[1]: $status";
+    }
+
+    is $r->store->remove, 204, 'the container is taken away';
+
+    for (@unknown) {
+        my ($status, @request) = @$_;
+        my $got = $client->request(@request);
+        is $got->{status}, 503, "$request[0] $request[1]: 503";
+        like $got->{content}, qr/container does not exist/, 'for that'
+            if $request[0] ne 'HEAD';
+    }
+
+    $r->stop;
+    $r->check_log;
 }
 
 

@@ -4,24 +4,44 @@
 #define LINK_MAX  1024
 
 
+static int rests_on_container(const reg_flow_t *f);
+static reg_todo_t look_for_container(reg_flow_t *f);
+static reg_todo_t judge_container(reg_flow_t *f);
+
+
+/* of what is not there: it may be the container */
+
+static const reg_step_t  look_again[] = {
+    { "look for container", look_for_container, judge_container }
+};
+
+
 reg_todo_t
 reg_flow_run(reg_flow_t *f)
 {
+    int         judged;
     reg_todo_t  todo;
 
     for ( ;; ) {
+
+        judged = f->asked;
 
         if (f->asked) {
             f->asked = 0;
             todo = f->step->judge(f);
 
-            if (f->judged && (todo == REG_NEXT || todo == REG_AGAIN)) {
-                f->judged(f->judged_data);
-            }
-
         } else {
             f->ncalls = 0;
             todo = f->step->ask(f);
+        }
+
+        if (todo == REG_ANSWER && rests_on_container(f)) {
+            f->step = look_again;
+            todo = REG_AGAIN;
+        }
+
+        if (judged && f->judged && (todo == REG_NEXT || todo == REG_AGAIN)) {
+            f->judged(f->judged_data);
         }
 
         if (todo == REG_NEXT) {
@@ -237,21 +257,15 @@ reg_damaged(reg_flow_t *f, const reg_str_t *object, const char *what)
 }
 
 
-int
-reg_reply_no_container(const reg_reply_t *reply)
+static int
+says(const reg_reply_t *reply, const char *word)
 {
     size_t  i, len;
 
-    static const char  no_container[] = "NoSuchBucket";
-
-    if (reply->status != 404) {
-        return 0;
-    }
-
-    len = sizeof(no_container) - 1;
+    len = strlen(word);
 
     for (i = 0; i + len <= reply->body.len; i++) {
-        if (memcmp(reply->body.data + i, no_container, len) == 0) {
+        if (memcmp(reply->body.data + i, word, len) == 0) {
             return 1;
         }
     }
@@ -260,14 +274,52 @@ reg_reply_no_container(const reg_reply_t *reply)
 }
 
 
-/* of which 404 says that the container is gone: Swift has no word for it */
+/* RGW has a word for it; Swift says the same of an object */
+
+int
+reg_call_no_container(const reg_call_t *call)
+{
+    return call->reply.status == 404
+           && (call->on_container
+               || (call->method == REG_PUT
+                   && !reg_str_starts(&call->headers, "X-Copy-From"))
+               || says(&call->reply, "NoSuchBucket"));
+}
+
+
+/* "unknown" is an answer only where something could be */
 
 static int
-needs_container(const reg_call_t *call)
+rests_on_container(const reg_flow_t *f)
 {
-    return call->on_container
-           || (call->method == REG_PUT
-               && !reg_str_starts(&call->headers, "X-Copy-From"));
+    return f->missed && !f->container_seen
+           && ((f->answer.status == 404 && f->answer.error != REG_E_LAST)
+               || f->answer.error == REG_E_MANIFEST_BLOB_UNKNOWN);
+}
+
+
+static reg_todo_t
+look_for_container(reg_flow_t *f)
+{
+    reg_call_t  *call;
+
+    call = reg_flow_call_container(f, REG_HEAD);
+    call->cache = REG_CACHE_FACT;
+
+    f->container_seen = 1;
+
+    return REG_CALL;
+}
+
+
+/* f->answer stays what it was */
+
+static reg_todo_t
+judge_container(reg_flow_t *f)
+{
+    (void) reg_store_failed(f, &f->calls[0]);
+
+    return REG_ANSWER;
 }
 
 
@@ -279,6 +331,7 @@ reg_store_failed(reg_flow_t *f, const reg_call_t *call)
     reply = &call->reply;
 
     if (reply->status >= 200 && reply->status < 300) {
+        f->container_seen |= !reply->cached;
         return 0;
     }
 
@@ -287,19 +340,21 @@ reg_store_failed(reg_flow_t *f, const reg_call_t *call)
         return 1;
     }
 
-    if (reg_reply_no_container(reply)
-        || (reply->status == 404 && needs_container(call)))
-    {
+    if (reg_call_no_container(call)) {
         reg_refuse(f, REG_E_UNAVAILABLE,
                    "the storage container does not exist");
         return 1;
     }
 
+    if (reply->status == 404) {
+        f->missed = 1;
+        f->container_seen |= (says(reply, "NoSuchKey") != 0);
+        return 0;
+    }
+
     /* Swift: whoever wrote at the same time was later than this delete */
 
-    if (reply->status == 404
-        || (reply->status == 409 && call->method == REG_DELETE))
-    {
+    if (reply->status == 409 && call->method == REG_DELETE) {
         return 0;
     }
 

@@ -251,6 +251,9 @@ struct reg_flow_s {
     unsigned            asked:1;
     reg_call_t          calls[REG_CALLS_MAX];
     unsigned            ncalls;
+    unsigned            missed:1;           /* the store has said 404 */
+    unsigned            container_seen:1;   /* it is there, so that 404 is of
+                                               an object */
     unsigned            pause;              /* before they are made, in ms;
                                                whoever makes them sets it to
                                                0 */
@@ -314,12 +317,14 @@ void reg_answer_header(reg_flow_t *f, const char *name, reg_str_t value);
 /*
  * 1 when the reply says nothing of the object: no answer, 401, 5xx, no such
  * container, over quota ...; f->answer is then filled in.  404 and the 2xx
- * are for the caller.
+ * are for the caller: an answer that something is unknown is sent when it is
+ * sure, too, that the container is there, for which reg_flow_run() asks if no
+ * reply has told so.
  */
 int reg_store_failed(reg_flow_t *f, const reg_call_t *call);
 
 /* a 404 of the container says nothing of the object: it is not kept */
-int reg_reply_no_container(const reg_reply_t *reply);
+int reg_call_no_container(const reg_call_t *call);
 
 
 #endif /* _REG_FLOW_H_INCLUDED_ */

@@ -41,6 +41,8 @@ static unsigned   runs;                 /* each has its own random bytes */
 static unsigned   now;
 static int        container_deleted;
 static int        no_container;         /* and no word for it, as in Swift */
+static const char *missing = "Not Found";   /* the word for an object */
+static int        looked;               /* for the container */
 static int        copies_expire;        /* whatever is asked */
 static int        full;                 /* the quota is reached */
 static int        late;                 /* listings do not show parts yet */
@@ -428,6 +430,7 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
     if (call->on_container) {
         container_deleted |= (call->method == REG_DELETE);
+        looked |= (call->method == REG_HEAD);
         list(f, call);
         return;
     }
@@ -489,6 +492,11 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
     call->reply.status = o ? 200 : 404;
 
     if (o == NULL) {
+        if (call->method == REG_GET) {
+            (void) reg_str_copy(f->row, &call->reply.body, missing,
+                                strlen(missing));
+        }
+
         return;
     }
 

@@ -207,6 +207,8 @@ test_no_container(void)
     reg_flow_t   f;
     tap_arena_t  arena;
 
+    static char  doc[600];
+
     static const struct {
         reg_method_t  method;
         const char   *uri, *body;
@@ -214,12 +216,25 @@ test_no_container(void)
         { REG_POST, "/v2/a/b/blobs/uploads/?digest=%s", "" },
         { REG_PATCH, NULL, "bytes" },
         { REG_GET, "/v2/a/b/tags/list", "" },
-        { REG_GET, "/v2/_catalog", "" }
+        { REG_GET, "/v2/_catalog", "" },
+        { REG_GET, "/v2/a/b/referrers/%s", "" },
+        { REG_GET, "/v2/a/b/blobs/%s", "" },
+        { REG_HEAD, "/v2/a/b/blobs/%s", "" },
+        { REG_DELETE, "/v2/a/b/blobs/%s", "" },
+        { REG_GET, "/v2/a/b/manifests/v1", "" },
+        { REG_HEAD, "/v2/a/b/manifests/%s", "" },
+        { REG_PUT, "/v2/a/b/manifests/v1", doc },
+        { REG_DELETE, "/v2/a/b/manifests/v1", "" },
+        { REG_DELETE, "/v2/a/b/manifests/%s", "" }
     };
 
     clear();
     fail_call = NEVER;
     text_of(digest, "");
+    (void) sprintf(doc, "{\"schemaVersion\":2,\"mediaType\":"
+                   "\"application/vnd.oci.image.manifest.v1+json\","
+                   "\"config\":{\"mediaType\":\"x/y\",\"digest\":\"%s\","
+                   "\"size\":0},\"layers\":[]}", digest);
     tap_arena_init(&arena, (size_t) -1);
 
     no_container = 1;
@@ -234,12 +249,62 @@ test_no_container(void)
             (void) location(&f, uri);
         }
 
-        status = run(&f, &arena, rows[i].method, uri, rows[i].body, "");
+        status = run(&f, &arena, rows[i].method, uri, rows[i].body,
+                     "application/vnd.oci.image.manifest.v1+json");
         ok(status == 503 && f.answer.error == REG_E_UNAVAILABLE,
-           "a container that is gone", status);
+           "a container that is gone", i);
     }
 
     no_container = 0;
+    tap_arena_free(&arena);
+}
+
+
+/* one that is there is asked for only where nothing else has told so */
+
+static void
+test_looks(void)
+{
+    char         uri[2000], digest[100];
+    size_t       i;
+    unsigned     status, manifest;
+    reg_flow_t   f;
+    tap_arena_t  arena;
+
+    static const struct {
+        reg_method_t  method;
+        const char   *uri, *word;
+        unsigned      status;
+        int           looks;
+    } rows[] = {
+        { REG_GET, "/v2/a/b/blobs/%s", "Not Found", 200, 0 },
+        { REG_GET, "/v2/a/b/manifests/v1", "Not Found", 200, 0 },
+        { REG_GET, "/v2/a/c/blobs/%s", "Not Found", 404, 1 },
+        { REG_GET, "/v2/a/c/manifests/v1", "Not Found", 404, 1 },
+        { REG_GET, "/v2/a/c/blobs/%s", "NoSuchKey", 404, 0 },
+        { REG_HEAD, "/v2/a/c/blobs/%s", "NoSuchKey", 404, 0 },
+        { REG_GET, "/v2/a/c/manifests/v1", "NoSuchKey", 404, 0 },
+        { REG_GET, "/v2/a/b/nothing", "Not Found", 404, 0 },
+        { REG_GET, "/v2/a/b/blobs/uploads/none", "Not Found", 404, 0 }
+    };
+
+    clear();
+    fail_call = NEVER;
+    text_of(digest, layer);
+    tap_arena_init(&arena, (size_t) -1);
+    (void) push(&arena, 1, &manifest);
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void) snprintf(uri, sizeof(uri), rows[i].uri, digest);
+        missing = rows[i].word;
+        looked = 0;
+
+        status = run(&f, &arena, rows[i].method, uri, "", "");
+        ok(status == rows[i].status && looked == rows[i].looks,
+           "is the container looked for?", i);
+    }
+
+    missing = "Not Found";
     tap_arena_free(&arena);
 }
 
@@ -416,6 +481,7 @@ main(void)
     test_memory(2);
     test_refusals();
     test_no_container();
+    test_looks();
     test_delete_by_digest();
     test_slices();
     test_early();
