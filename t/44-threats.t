@@ -16,6 +16,8 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use RegistryTest;
+use RegistryTest::Http2 qw(connection frame block $HEADERS $RST $END_STREAM
+    $END_HEADERS);
 use RegistryTest::Image qw(read_file);
 
 
@@ -278,10 +280,10 @@ my $before = rss();
 my $open = descriptors();
 
 for my $round (1 .. 5) {
-    my $s = http2();
+    my $s = connection($h2);
     for (my $id = 1; $id < 4000; $id += 2) {
         last if !print $s headers($id, 'GET', '/v2/app/tags/list'),
-            frame(3, 0, $id, pack 'N', 8);
+            frame($RST, 0, $id, pack 'N', 8);
     }
     $s->flush;
     close $s;
@@ -294,14 +296,14 @@ cmp_ok $growth, '<', 65536, "10000 streams that are reset cost $growth KB";
 my $blob = $c->push_blob('app', 'z' x 8_000_000);
 $before = rss();
 my @stalled = map {
-    my $s = http2();
+    my $s = connection($h2);
     print $s map { headers(2 * $_ + 1, 'GET', "/v2/app/blobs/$blob") } 0 .. 9;
     $s;
 } 1 .. 5;
 
-my $bomb = http2();
-print $bomb frame(1, 4, 1, block('GET', '/v2/') . join '', map {
-    literal("x-$_", 'y' x 20) } 1 .. 300);
+my $bomb = connection($h2);
+print $bomb frame($HEADERS, $END_HEADERS, 1, block('GET', '/v2/',
+    authorization => $user, map { ("x-$_" => 'y' x 20) } 1 .. 300));
 
 sleep 2;
 is $c->request('GET', '/v2/app/tags/list')->{status}, 200,
@@ -391,47 +393,11 @@ sub smuggled {
 }
 
 
-sub http2 {
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$h2")
-        or die "connect: $!";
-    $SIG{PIPE} = 'IGNORE';
-    print $s "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, '');
-    return $s;
-}
-
-
-sub frame {
-    my ($type, $flags, $id, $payload) = @_;
-
-    return substr(pack('N', length $payload), 1)
-        . pack('CCN', $type, $flags, $id) . $payload;
-}
-
-
-sub literal {
-    my ($name, $value) = @_;
-
-    return "\0" . pack('C/a* C/a*', $name, $value);
-}
-
-
-# :scheme by its index; names and values below 127 bytes, and no Huffman code
-
-sub block {
-    my ($method, $path) = @_;
-
-    return "\x86" . literal(':method', $method)
-        . "\0" . pack('C/a*', ':path') . (length $path < 127
-            ? pack 'C/a*', $path
-            : pack('CC', 127, length($path) - 127) . $path)
-        . literal(':authority', 'x') . literal('authorization', $user);
-}
-
-
 sub headers {
     my ($id, $method, $path) = @_;
 
-    return frame(1, 5, $id, block($method, $path));
+    return frame($HEADERS, $END_HEADERS | $END_STREAM, $id,
+        block($method, $path, authorization => $user));
 }
 
 

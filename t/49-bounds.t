@@ -19,6 +19,8 @@ use Time::HiRes qw(sleep);
 
 use RegistryTest;
 use RegistryTest::Hostile;
+use RegistryTest::Http2 qw(connection frame block $HEADERS $END_STREAM
+    $END_HEADERS);
 use RegistryTest::Image qw(read_file);
 
 
@@ -116,13 +118,14 @@ like $answer, qr{^HTTP/1.1 200 }, 'a single line is nginx\'s to refuse';
 
 {
     my $before = peak();
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$h2")
-        or die "connect: $!";
-    print $s "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, ''),
-        frame(1, 5, 1, "\x82\x86" . literal(':path', '/v2/app/tags/list')
-            . literal(':authority', 'x')
+    my $s = connection($h2);
+    print $s frame($HEADERS, $END_HEADERS | $END_STREAM, 1,
+        block('GET', '/v2/app/tags/list')
             . "\x40" . pack('C/a* C/a*', 'range', 'a' x 118) . "\xbe" x 960);
-    sleep 0.5;
+    for (1 .. 600) {
+        last if grep { $_->{uri} eq '/v2/app/tags/list' } @{ $t->requests };
+        sleep 0.1;
+    }
     my $grew = peak() - $before;
     close $s;
     cmp_ok $grew, '<', $limit, "960 lines of HTTP/2: $grew bytes";
@@ -258,21 +261,6 @@ sub peak {
     }
 
     return $most;
-}
-
-
-sub frame {
-    my ($type, $flags, $id, $payload) = @_;
-
-    return substr(pack('N', length $payload), 1)
-        . pack('CCN', $type, $flags, $id) . $payload;
-}
-
-
-sub literal {
-    my ($name, $value) = @_;
-
-    return "\0" . pack('C/a* C/a*', $name, $value);
 }
 
 

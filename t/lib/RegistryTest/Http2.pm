@@ -8,40 +8,43 @@ package RegistryTest::Http2;
 # What is sent behind the header: a text is a DATA frame (or several, of 16k at
 # most), a reference to one is the last frame, 0.1 a pause of so many seconds.
 # Returns the status, or what ended the stream without one.
+#
+# Or frames alone, on a connection that has begun:
+#
+#   my $socket = connection(PORT);
+#   print $socket frame($HEADERS, $END_HEADERS, 1, block('GET', $path,
+#       'x-name' => 'value'));
 
 use strict;
 use warnings;
 
+use Exporter qw(import);
 use IO::Select;
 use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
 
 
-my ($DATA, $HEADERS, $RST, $SETTINGS, $GOAWAY, $WINDOW) = (0, 1, 3, 4, 7, 8);
-my $ACK = my $END_STREAM = 1;
-my $END_HEADERS = 4;
+our @EXPORT_OK = qw(connection frame block $HEADERS $RST $END_STREAM
+    $END_HEADERS);
+
+our ($HEADERS, $RST, $END_STREAM, $END_HEADERS) = (1, 3, 1, 4);
+my ($DATA, $SETTINGS, $GOAWAY, $WINDOW) = (0, 4, 7, 8);
+my $ACK = 1;
 
 
 sub request {
     my ($port, $method, $path, $header, @events) = @_;
 
-    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
-        or die "cannot connect to $port: $!";
+    local $SIG{PIPE} = 'IGNORE';
+
+    my $socket = connection($port);
     my $self = bless {
         socket => $socket, in => '', window => 65535, stream => 65535,
     }, __PACKAGE__;
 
-    local $SIG{PIPE} = 'IGNORE';
-
-    my $block = join '', map { literal(@$_) }
-        [':method', $method], [':scheme', 'http'], [':path', $path],
-        [':authority', 'localhost'],
-        map { [$_, $header->{$_}] } sort keys %$header;
-
-    syswrite $socket, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        . frame($SETTINGS, 0, 0)
-        . frame($HEADERS, $END_HEADERS | (@events ? 0 : $END_STREAM), 1,
-            $block);
+    syswrite $socket, frame($HEADERS,
+        $END_HEADERS | (@events ? 0 : $END_STREAM), 1,
+        block($method, $path, %$header));
 
     for (@events) {
         if (ref) {
@@ -58,6 +61,28 @@ sub request {
     $self->receive(30) until $self->{ended};
 
     return $self->{ended};
+}
+
+
+sub connection {
+    my ($port) = @_;
+
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+        or die "cannot connect to $port: $!";
+    syswrite $socket, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        . frame($SETTINGS, 0, 0);
+
+    return $socket;
+}
+
+
+sub block {
+    my ($method, $path, %header) = @_;
+
+    return join '', map { literal(@$_) }
+        [':method', $method], [':scheme', 'http'], [':path', $path],
+        [':authority', 'localhost'],
+        map { [$_, $header{$_}] } sort keys %header;
 }
 
 
