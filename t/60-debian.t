@@ -8,28 +8,11 @@ set -uo pipefail
 
 cd "$(dirname "$0")/.." || exit 1
 . t/bin/lib.sh
+. t/lib/tap.sh
 set +e
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/registry-debian.XXXXXX")
 root=
-tests=0
-
-
-# ok NAME COMMAND...: a test that the command succeeds; else its output is shown
-ok()
-{
-    local what=$1
-
-    shift
-    tests=$((tests + 1))
-
-    if "$@" >"$work/log" 2>&1; then
-        echo "ok $tests - $what"
-    else
-        echo "not ok $tests - $what"
-        sed 's/^/# /' "$work/log" | tail -n 40 >&2
-    fi
-}
 
 
 in_root()

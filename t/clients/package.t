@@ -12,24 +12,6 @@ cd "$(dirname "$0")/../.." || exit 1
 name=libnginx-mod-http-registry
 link=/etc/nginx/modules-enabled/50-mod-http-registry.conf
 so=/usr/lib/nginx/modules/ngx_http_registry_module.so
-tests=0
-
-
-# ok NAME COMMAND...: a test that the command succeeds; else its output is shown
-ok()
-{
-    local what=$1
-
-    shift
-    tests=$((tests + 1))
-
-    if "$@" >"$work/log" 2>&1; then
-        echo "ok $tests - $what"
-    else
-        echo "not ok $tests - $what"
-        sed 's/^/# /' "$work/log" | tail -n 40 >&2
-    fi
-}
 
 
 # On a machine's own system, nginx is what Debian starts: by /etc/init.d.
@@ -162,6 +144,7 @@ versions_agree()
 
 
 . t/bin/lib.sh
+. t/lib/tap.sh
 set +e
 
 if [ "${1-}" = in-system ]; then
