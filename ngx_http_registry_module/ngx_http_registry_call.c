@@ -467,6 +467,7 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
     rc->call = call;
     rc->ctx = ctx;
     rc->reply = &ngx_http_registry_reply_memory;
+    rc->feed = call->feed ? ngx_http_registry_feed_begin : NULL;
     rc->flight = flight;
     rc->since = ngx_current_msec;
     rc->length = -1;

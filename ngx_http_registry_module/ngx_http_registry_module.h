@@ -184,6 +184,12 @@ struct ngx_http_registry_call_s {
     reg_call_t                    *call;
     ngx_http_registry_ctx_t       *ctx;
     const ngx_http_registry_reply_t  *reply;
+
+    /* the request's body and its length, -1: chunked; NULL: call->body */
+    ngx_int_t                    (*feed)(ngx_http_request_t *sr,
+                                       ngx_http_registry_call_t *rc,
+                                       off_t *length, ngx_chain_t **bufs);
+
     ngx_http_registry_flight_t    *flight;      /* others wait for it */
     ngx_http_registry_slice_t     *slice;       /* of a part that is kept */
     ngx_http_registry_call_t      *before;      /* it was fetched ahead by */

@@ -56,9 +56,7 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     length = (off_t) call->body.len;
     body = NULL;
 
-    if (call->feed
-        && ngx_http_registry_feed_begin(r, rc, &length, &body) != NGX_OK)
-    {
+    if (rc->feed && rc->feed(r, rc, &length, &body) != NGX_OK) {
         return NGX_ERROR;
     }
 
