@@ -18,11 +18,11 @@
 
 #include "reg_base.h"
 #include "reg_digest.h"
-#include "reg_flow.h"
 #include "reg_listing.h"
 #include "reg_manifest.h"
 #include "reg_object.h"
 #include "reg_path.h"
+#include "reg_route.h"
 
 
 #define CHECK_CLEAN     0

@@ -43,18 +43,6 @@ typedef enum {
 } reg_todo_t;
 
 
-typedef enum {
-    REG_GET = 0,
-    REG_HEAD,
-    REG_PUT,
-    REG_POST,
-    REG_PATCH,
-    REG_DELETE,
-    REG_COPY,
-    REG_OTHER
-} reg_method_t;
-
-
 typedef struct {
     unsigned        status;             /* 0: no answer of the store */
     int64_t         length;             /* Content-Length; -1: none */

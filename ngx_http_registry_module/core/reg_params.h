@@ -9,7 +9,7 @@
 #define _REG_PARAMS_H_INCLUDED_
 
 
-#include "reg_flow.h"
+#include "reg_route.h"
 
 
 /*

@@ -13,6 +13,18 @@
 
 
 typedef enum {
+    REG_GET = 0,
+    REG_HEAD,
+    REG_PUT,
+    REG_POST,
+    REG_PATCH,
+    REG_DELETE,
+    REG_COPY,
+    REG_OTHER
+} reg_method_t;
+
+
+typedef enum {
     REG_ROUTE_PING = 0,
     REG_ROUTE_CATALOG,
     REG_ROUTE_TAGS,
