@@ -10,41 +10,6 @@
 static ngx_int_t ngx_http_registry_access_handler(ngx_http_request_t *r);
 
 
-char *
-ngx_http_registry_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
-{
-    ngx_http_registry_loc_conf_t  *rlcf = conf;
-
-    time_t                         seconds;
-    ngx_str_t                     *value;
-
-    if (rlcf->upload_authorize != NGX_CONF_UNSET) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-        rlcf->upload_authorize = 0;
-        return NGX_CONF_OK;
-    }
-
-    seconds = ngx_parse_time(&value[1], 1);
-
-    if (seconds == (time_t) NGX_ERROR || seconds < 1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_upload_authorize\" wants \"off\" or a"
-                           " time as \"1h\", not \"%V\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    rlcf->upload_authorize = seconds;
-
-    return NGX_CONF_OK;
-}
-
-
 ngx_uint_t
 ngx_http_registry_access_by_state(ngx_http_request_t *r)
 {

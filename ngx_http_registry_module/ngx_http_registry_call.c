@@ -15,15 +15,12 @@
 static ngx_int_t ngx_http_registry_pause(ngx_http_request_t *r);
 static void ngx_http_registry_pause_over(ngx_event_t *ev);
 static void ngx_http_registry_pause_cleanup(void *data);
-static void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
 static ngx_int_t ngx_http_registry_call(ngx_http_request_t *r,
     reg_call_t *call);
 static void ngx_http_registry_call_arrived(ngx_http_request_t *r,
     reg_call_t *again);
 static void ngx_http_registry_stale(ngx_http_request_t *r,
     reg_call_t *call);
-static void ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx,
-    ngx_uint_t busy);
 static ngx_int_t ngx_http_registry_subrequest(ngx_http_request_t *r,
     reg_call_t *call, ngx_http_registry_flight_t *flight);
 static ngx_int_t ngx_http_registry_call_done(ngx_http_request_t *sr,
@@ -129,47 +126,6 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
 }
 
 
-ngx_int_t
-ngx_http_registry_token(ngx_http_request_t *r)
-{
-    ngx_int_t                      rc;
-    ngx_http_registry_ctx_t       *ctx;
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    /* what has waited in vain goes on as what need not wait to know */
-
-    if (ctx->tokenless) {
-        ctx->tokenless = 0;
-        ngx_str_set(&ctx->last_error, "no token to be had");
-        return NGX_ERROR;
-    }
-
-    /* a write that has begun is not given up */
-
-    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
-        && !ngx_http_registry_healthy(rlcf->health))
-    {
-        ngx_str_set(&ctx->last_error, "its health check has failed");
-        return NGX_ERROR;
-    }
-
-    ctx->wait.handler = ngx_http_registry_token_ready;
-    ctx->wait.data = r;
-
-    rc = ngx_http_registry_token_get(rlcf->account, r->pool, &ctx->token,
-                                     &ctx->storage, &ctx->wait);
-
-    if (rc == NGX_ERROR) {
-        ngx_str_set(&ctx->last_error, "no token to be had");
-    }
-
-    return rc;
-}
-
-
 /* the calls are to be made later */
 
 static ngx_int_t
@@ -236,27 +192,6 @@ ngx_http_registry_pause_cleanup(void *data)
 }
 
 
-static void
-ngx_http_registry_token_ready(void *data, ngx_int_t rc)
-{
-    ngx_http_request_t       *r = data;
-
-    ngx_connection_t         *c;
-    ngx_http_registry_ctx_t  *ctx;
-
-    c = r->connection;
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-    ctx->tokenless = (rc != NGX_OK);
-
-    ngx_http_registry_next(r, NGX_HTTP_REGISTRY_AGAIN);
-
-    r->write_event_handler(r);
-
-    ngx_http_run_posted_requests(c);
-}
-
-
 static ngx_int_t
 ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
 {
@@ -285,20 +220,6 @@ ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
 
     return rc == NGX_DECLINED ? ngx_http_registry_subrequest(r, call, flight)
                               : rc;
-}
-
-
-/* how long the request has to wait for the storage */
-
-static void
-ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy)
-{
-    if (ctx->storage_busy) {
-        ctx->storage_time += ngx_current_msec - ctx->storage_since;
-    }
-
-    ctx->storage_busy = busy;
-    ctx->storage_since = ngx_current_msec;
 }
 
 
@@ -497,117 +418,6 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
 }
 
 
-/* what a subrequest evaluates is of its own pool, and must not outlive it */
-
-static ngx_http_variable_value_t *
-ngx_http_registry_variables(ngx_http_request_t *r, ngx_pool_t *pool)
-{
-    size_t                      size;
-    ngx_http_variable_value_t  *own;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-    size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
-
-    own = ngx_palloc(pool, size);
-
-    if (own) {
-        ngx_memcpy(own, r->variables, size);
-    }
-
-    return own;
-}
-
-
-ngx_http_request_t *
-ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
-    ngx_http_post_subrequest_t *ps, ngx_uint_t flags)
-{
-    void                       *data;
-    unsigned                    count;
-    ngx_int_t                   rc;
-    ngx_uint_t                  first;
-    ngx_pool_t                 *pool, *own;
-    ngx_http_request_t         *sr;
-    ngx_http_request_body_t    *body;
-    ngx_http_variable_value_t  *variables;
-
-    /* without its own the upstream would send, or close, the client's body */
-
-    pool = call->pool ? call->pool : r->pool;
-
-    body = ngx_pcalloc(pool, sizeof(ngx_http_request_body_t));
-    variables = call->pool ? ngx_http_registry_variables(r, pool)
-                           : r->variables;
-
-    if (body == NULL || variables == NULL) {
-        return NULL;
-    }
-
-    count = r->main->count;
-    data = r->connection->data;
-    first = (r->postponed == NULL);
-
-    /* a subrequest takes its pool, and itself, of its parent's */
-
-    own = r->pool;
-    r->pool = pool;
-
-    rc = ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
-                             NGX_HTTP_SUBREQUEST_CLONE|flags);
-    r->pool = own;
-
-    if (rc != NGX_OK) {
-        /*
-         * nginx may have counted and linked what it then had no memory to
-         * run: the request would wait for it and never end.  Behind another
-         * one the header is sent, and the request is terminated.
-         */
-
-        r->main->count = count;
-        r->connection->data = data;
-
-        if (first) {
-            r->postponed = NULL;
-        }
-
-        return NULL;
-    }
-
-    ngx_http_set_ctx(sr, call, ngx_http_registry_module);
-
-    sr->method = NGX_HTTP_GET;
-    sr->header_only = 0;
-    sr->request_body = body;
-    sr->variables = variables;
-
-    return sr;
-}
-
-
-ngx_int_t
-ngx_http_registry_call_run(ngx_http_request_t *sr)
-{
-    ngx_http_registry_call_t  *rc;
-
-    rc = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
-
-    if (rc == NULL || ngx_http_registry_upstream(sr, rc) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    sr->main->count++;
-
-    ngx_http_upstream_init(sr);
-
-    if (rc->reply->started) {
-        rc->reply->started(sr, rc);
-    }
-
-    return NGX_DONE;
-}
-
-
 /* always NGX_OK: an error page would run inside of the subrequest */
 
 static ngx_int_t
@@ -680,68 +490,4 @@ ngx_http_registry_calls_stop(ngx_http_request_t *r)
     rc = ngx_http_registry_call_done(sr, call, NGX_ERROR);
 
     return rc == NGX_OK ? NGX_AGAIN : NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_http_registry_pass(ngx_http_request_t *r)
-{
-    ngx_int_t                  rc;
-    ngx_http_registry_ctx_t   *ctx;
-    ngx_http_registry_call_t  *pass;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-    if (ctx->flow->calls[0].failed) {
-        return NGX_ERROR;
-    }
-
-    if (ctx->early) {
-        ngx_http_registry_busy(ctx, 1);
-
-        rc = ngx_http_registry_early_pass(r, &ctx->flow->calls[0],
-                                          &ngx_http_registry_reply_pass);
-
-        if (rc != NGX_DECLINED) {
-            return rc == NGX_OK ? NGX_AGAIN : rc;
-        }
-
-        ngx_http_registry_early_drop(r);
-    }
-
-    if (ctx->own == NULL) {
-        pass = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
-        if (pass == NULL) {
-            return NGX_ERROR;
-        }
-
-        pass->call = &ctx->flow->calls[0];
-        pass->ctx = ctx;
-        pass->reply = &ngx_http_registry_reply_pass;
-        pass->length = -1;
-        ctx->own = pass;
-    }
-
-    rc = ngx_http_registry_token(r);
-
-    if (rc != NGX_OK) {
-        return rc == NGX_AGAIN ? NGX_AGAIN : NGX_HTTP_SERVICE_UNAVAILABLE;
-    }
-
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (ngx_http_registry_upstream(r, ctx->own) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ctx->storage_calls++;
-    ngx_http_registry_busy(ctx, 1);
-
-    ngx_http_upstream_init(r);
-
-    return NGX_AGAIN;
 }

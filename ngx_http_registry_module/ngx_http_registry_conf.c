@@ -379,3 +379,155 @@ ngx_http_registry_set_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return NGX_CONF_OK;
 }
+
+
+char *
+ngx_http_registry_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    time_t                         seconds;
+    ngx_str_t                     *value;
+
+    if (rlcf->upload_authorize != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->upload_authorize = 0;
+        return NGX_CONF_OK;
+    }
+
+    seconds = ngx_parse_time(&value[1], 1);
+
+    if (seconds == (time_t) NGX_ERROR || seconds < 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_upload_authorize\" wants \"off\" or a"
+                           " time as \"1h\", not \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->upload_authorize = seconds;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_registry_set_redirect(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_registry_loc_conf_t      *rlcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (rlcf->redirect != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        rlcf->redirect = NULL;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_script_variables_count(&value[1]) == 0
+        && !ngx_http_registry_redirect_valid(&value[1]))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_redirect\" is \"off\" or the URL of the"
+                           " storage that clients reach, for example"
+                           " \"https://rgw.example.com/swift/v1\", not"
+                           " \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rlcf->redirect = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (rlcf->redirect == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = rlcf->redirect;
+
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
+}
+
+
+/* for merging: the key is needed, and read once */
+
+char *
+ngx_http_registry_redirect_init(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf)
+{
+    if (conf->redirect == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->redirect_key_file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_redirect\" needs"
+                           " \"registry_redirect_key_file\", a file with the"
+                           " temporary URL key of the storage account");
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->redirect_expires < 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_redirect_expires\" must be a second or"
+                           " more");
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_registry_key_read(cf, "registry_redirect_key_file",
+                                      &conf->redirect_key_file,
+                                      &conf->redirect_key)
+           == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_registry_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t  *rlcf = conf;
+
+    ngx_str_t                     *value;
+    ngx_http_core_loc_conf_t      *clcf;
+
+    if (rlcf->status) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "prometheus") == 0) {
+        rlcf->status = NGX_HTTP_REGISTRY_PROMETHEUS;
+
+    } else if (ngx_strcmp(value[1].data, "json") == 0) {
+        rlcf->status = NGX_HTTP_REGISTRY_JSON;
+
+    } else if (ngx_strcmp(value[1].data, "health") == 0) {
+        rlcf->status = NGX_HTTP_REGISTRY_HEALTH;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_status\" is \"prometheus\","
+                           " \"json\" or \"health\", not \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_registry_status_handler;
+
+    return ngx_http_registry_stat_zone(cf) == NGX_OK ? NGX_CONF_OK
+                                                     : NGX_CONF_ERROR;
+}

@@ -563,4 +563,25 @@ ngx_int_t ngx_http_registry_answer_headers(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_filters_init(ngx_conf_t *cf);
 
 
+/* moved */
+void ngx_http_registry_drive(ngx_http_request_t *r);
+void ngx_http_registry_wake(ngx_http_request_t *r);
+void ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc);
+void ngx_http_registry_log_damage(ngx_http_request_t *r, reg_flow_t *f);
+ngx_int_t ngx_http_registry_keep_body(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc, u_char *p, size_t len);
+void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
+void ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy);
+ngx_uint_t ngx_http_registry_container_ready(ngx_http_request_t *r);
+void ngx_http_registry_container_found(ngx_http_request_t *r);
+ngx_uint_t ngx_http_registry_redirect_valid(ngx_str_t *url);
+ngx_int_t ngx_http_registry_take_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+ngx_int_t ngx_http_registry_status_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_copy_header(ngx_http_request_t *r, ngx_str_t *name,
+    reg_str_t *value);
+ngx_int_t ngx_http_registry_push(ngx_http_request_t *r, const char *name,
+    u_char *value, size_t len);
+
+
 #endif /* _NGX_HTTP_REGISTRY_MODULE_H_INCLUDED_ */

@@ -224,27 +224,6 @@ ngx_http_registry_ahead_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 }
 
 
-/* the client's, once: the first part is what it should be */
-
-ngx_int_t
-ngx_http_registry_part_header(ngx_http_request_t *r)
-{
-    ngx_int_t  rc;
-
-    if (r->header_sent) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_registry_answer_headers(r) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_send_header(r);
-
-    return (rc == NGX_ERROR || rc > NGX_OK) ? NGX_ERROR : NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_http_registry_range_header(ngx_http_request_t *sr,
     ngx_http_registry_call_t *part)

@@ -162,3 +162,141 @@ ngx_http_registry_request_headers(reg_buf_t *out,
 
     reg_buf_text(out, CRLF);
 }
+
+
+static ngx_int_t
+ngx_http_registry_keep(ngx_pool_t *pool, reg_str_t *dst, u_char *p,
+    u_char *last)
+{
+    u_char  *ch;
+
+    for (ch = p; ch < last; ch++) {
+
+        /* goes to logs and, signed, to clients */
+
+        if (*ch < 0x20 || *ch == 0x7f) {
+            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        }
+    }
+
+    if (p < last && *p == '"') {
+        p++;
+    }
+
+    if (p < last && last[-1] == '"') {
+        last--;
+    }
+
+    dst->data = ngx_pnalloc(pool, last - p + 1);
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->len = last - p;
+    ngx_memcpy(dst->data, p, dst->len);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_take_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc)
+{
+    size_t       len, value_len;
+    u_char      *name, *value;
+    reg_reply_t *reply;
+
+    /* of the main request's pool is what later rows may want */
+
+    reply = &rc->call->reply;
+    name = r->header_name_start;
+    len = r->header_name_end - r->header_name_start;
+    value = r->header_start;
+    value_len = r->header_end - r->header_start;
+
+#define NGX_HTTP_REGISTRY_IS(text)                                            \
+    (len == sizeof(text) - 1                                                  \
+     && ngx_strncasecmp(name, (u_char *) text, sizeof(text) - 1) == 0)
+
+    if (NGX_HTTP_REGISTRY_IS("Content-Length")) {
+
+        if (rc->length >= 0) {
+            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        }
+
+        rc->length = reg_atoi64(value, value_len);
+        reply->length = rc->length;
+
+        return rc->length < 0 ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_OK;
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("Transfer-Encoding")) {
+
+        if (value_len != 7
+            || ngx_strncasecmp(value, (u_char *) "chunked", 7) != 0)
+        {
+            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        }
+
+        rc->chunked = 1;
+        return NGX_OK;
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("Connection")) {
+        rc->close |= (ngx_strlcasestrn(value, value + value_len,
+                                       (u_char *) "close", 5 - 1) != NULL);
+        return NGX_OK;
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("ETag")) {
+        return ngx_http_registry_keep(r->main->pool, &reply->etag, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("X-Object-Manifest")) {
+        return ngx_http_registry_keep(r->main->pool,
+                                      &reply->object_manifest, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("Content-Range")) {
+        return ngx_http_registry_keep(r->main->pool,
+                                      &reply->content_range, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS(REG_HEADER_WHOLE)) {
+
+        /* what is no size is none: the segments are looked at then */
+
+        reply->whole = ngx_max(reg_atoi64(value, value_len), 0);
+        return NGX_OK;
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("X-Delete-At")
+        || NGX_HTTP_REGISTRY_IS("X-Delete-After"))
+    {
+        reply->expires = 1;
+        return NGX_OK;
+    }
+
+    if (NGX_HTTP_REGISTRY_IS(REG_HEADER_VOUCHED)) {
+        return ngx_http_registry_keep(r->main->pool, &reply->vouched, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
+        return ngx_http_registry_keep(r->pool, &reply->trans_id, value,
+                                      value + value_len);
+    }
+
+    if (NGX_HTTP_REGISTRY_IS("X-Object-Meta-Digest")) {
+        return ngx_http_registry_keep(r->main->pool, &reply->meta_digest, value,
+                                      value + value_len);
+    }
+
+#undef NGX_HTTP_REGISTRY_IS
+
+    return NGX_OK;
+}

@@ -23,7 +23,6 @@ typedef struct {
 } ngx_http_registry_page_t;
 
 
-static ngx_int_t ngx_http_registry_status_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_status_send(ngx_http_request_t *r,
     ngx_http_registry_page_t *page, ngx_uint_t status);
 static void ngx_http_registry_status_requests(ngx_http_registry_page_t *page);
@@ -66,45 +65,7 @@ static const char  *ngx_http_registry_outcomes[] = {
 };
 
 
-char *
-ngx_http_registry_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_registry_loc_conf_t  *rlcf = conf;
-
-    ngx_str_t                     *value;
-    ngx_http_core_loc_conf_t      *clcf;
-
-    if (rlcf->status) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "prometheus") == 0) {
-        rlcf->status = NGX_HTTP_REGISTRY_PROMETHEUS;
-
-    } else if (ngx_strcmp(value[1].data, "json") == 0) {
-        rlcf->status = NGX_HTTP_REGISTRY_JSON;
-
-    } else if (ngx_strcmp(value[1].data, "health") == 0) {
-        rlcf->status = NGX_HTTP_REGISTRY_HEALTH;
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_status\" is \"prometheus\","
-                           " \"json\" or \"health\", not \"%V\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_registry_status_handler;
-
-    return ngx_http_registry_stat_zone(cf) == NGX_OK ? NGX_CONF_OK
-                                                     : NGX_CONF_ERROR;
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_registry_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                       rc;

@@ -1,0 +1,111 @@
+/*
+ * Whether the storage can be asked now: its health, a token, the container.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+ngx_int_t
+ngx_http_registry_token(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    /* what has waited in vain goes on as what need not wait to know */
+
+    if (ctx->tokenless) {
+        ctx->tokenless = 0;
+        ngx_str_set(&ctx->last_error, "no token to be had");
+        return NGX_ERROR;
+    }
+
+    /* a write that has begun is not given up */
+
+    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+        && !ngx_http_registry_healthy(rlcf->health))
+    {
+        ngx_str_set(&ctx->last_error, "its health check has failed");
+        return NGX_ERROR;
+    }
+
+    ctx->wait.handler = ngx_http_registry_token_ready;
+    ctx->wait.data = r;
+
+    rc = ngx_http_registry_token_get(rlcf->account, r->pool, &ctx->token,
+                                     &ctx->storage, &ctx->wait);
+
+    if (rc == NGX_ERROR) {
+        ngx_str_set(&ctx->last_error, "no token to be had");
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_registry_token_ready(void *data, ngx_int_t rc)
+{
+    ngx_http_request_t       *r = data;
+
+    ngx_connection_t         *c;
+    ngx_http_registry_ctx_t  *ctx;
+
+    c = r->connection;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ctx->tokenless = (rc != NGX_OK);
+
+    ngx_http_registry_next(r, NGX_HTTP_REGISTRY_AGAIN);
+
+    r->write_event_handler(r);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* how long the request has to wait for the storage */
+
+void
+ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy)
+{
+    if (ctx->storage_busy) {
+        ctx->storage_time += ngx_current_msec - ctx->storage_since;
+    }
+
+    ctx->storage_busy = busy;
+    ctx->storage_since = ngx_current_msec;
+}
+
+
+/* whether the container is known to be there; the first call finds out */
+
+ngx_uint_t
+ngx_http_registry_container_ready(ngx_http_request_t *r)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    return (*ngx_http_registry_token_flags(rlcf->account)
+            & rlcf->container_bit) != 0;
+}
+
+
+void
+ngx_http_registry_container_found(ngx_http_request_t *r)
+{
+    ngx_atomic_t                  *flags;
+    ngx_atomic_uint_t              old;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    flags = ngx_http_registry_token_flags(rlcf->account);
+
+    do {
+        old = *flags;
+    } while (!ngx_atomic_cmp_set(flags, old, old | rlcf->container_bit));
+}

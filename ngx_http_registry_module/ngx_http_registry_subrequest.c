@@ -1,0 +1,116 @@
+/*
+ * The subrequest that a call runs on.
+ */
+
+#include "ngx_http_registry_module.h"
+
+
+/* what a subrequest evaluates is of its own pool, and must not outlive it */
+
+static ngx_http_variable_value_t *
+ngx_http_registry_variables(ngx_http_request_t *r, ngx_pool_t *pool)
+{
+    size_t                      size;
+    ngx_http_variable_value_t  *own;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
+
+    own = ngx_palloc(pool, size);
+
+    if (own) {
+        ngx_memcpy(own, r->variables, size);
+    }
+
+    return own;
+}
+
+
+ngx_http_request_t *
+ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
+    ngx_http_post_subrequest_t *ps, ngx_uint_t flags)
+{
+    void                       *data;
+    unsigned                    count;
+    ngx_int_t                   rc;
+    ngx_uint_t                  first;
+    ngx_pool_t                 *pool, *own;
+    ngx_http_request_t         *sr;
+    ngx_http_request_body_t    *body;
+    ngx_http_variable_value_t  *variables;
+
+    /* without its own the upstream would send, or close, the client's body */
+
+    pool = call->pool ? call->pool : r->pool;
+
+    body = ngx_pcalloc(pool, sizeof(ngx_http_request_body_t));
+    variables = call->pool ? ngx_http_registry_variables(r, pool)
+                           : r->variables;
+
+    if (body == NULL || variables == NULL) {
+        return NULL;
+    }
+
+    count = r->main->count;
+    data = r->connection->data;
+    first = (r->postponed == NULL);
+
+    /* a subrequest takes its pool, and itself, of its parent's */
+
+    own = r->pool;
+    r->pool = pool;
+
+    rc = ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
+                             NGX_HTTP_SUBREQUEST_CLONE|flags);
+    r->pool = own;
+
+    if (rc != NGX_OK) {
+        /*
+         * nginx may have counted and linked what it then had no memory to
+         * run: the request would wait for it and never end.  Behind another
+         * one the header is sent, and the request is terminated.
+         */
+
+        r->main->count = count;
+        r->connection->data = data;
+
+        if (first) {
+            r->postponed = NULL;
+        }
+
+        return NULL;
+    }
+
+    ngx_http_set_ctx(sr, call, ngx_http_registry_module);
+
+    sr->method = NGX_HTTP_GET;
+    sr->header_only = 0;
+    sr->request_body = body;
+    sr->variables = variables;
+
+    return sr;
+}
+
+
+ngx_int_t
+ngx_http_registry_call_run(ngx_http_request_t *sr)
+{
+    ngx_http_registry_call_t  *rc;
+
+    rc = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+
+    if (rc == NULL || ngx_http_registry_upstream(sr, rc) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    sr->main->count++;
+
+    ngx_http_upstream_init(sr);
+
+    if (rc->reply->started) {
+        rc->reply->started(sr, rc);
+    }
+
+    return NGX_DONE;
+}
