@@ -10,16 +10,12 @@ LOAD_CLIENTS     ?= 500
 LOAD_SECONDS     ?= 600
 
 MODULE = $(BUILD_DIR)/ngx_http_registry_module.so
-SOURCES = config Makefile $(wildcard ngx_http_registry_module/*.[ch] \
-          ngx_http_registry_module/core/*.[ch] \
-          ngx_http_registry_module/core/*.inc)
+SRC = ngx_http_registry_module
+SOURCES = config Makefile $(wildcard $(SRC)/*.[ch] $(SRC)/*/*.[ch] \
+          $(SRC)/*/*.inc)
 
 CHECK = $(BUILD_DIR)/registry-check
-CHECK_SOURCES = $(wildcard ngx_http_registry_module/check/*.[ch] \
-                ngx_http_registry_module/check/*.inc)
-# of core/ all but the operations
-CHECK_CORE = $(filter-out %_ops.c,$(wildcard \
-             ngx_http_registry_module/core/reg_*.c))
+CHECK_SRCS = $(wildcard $(SRC)/check/*.c $(SRC)/core/*.c)
 
 .PHONY: help all deps build install deb run stop test test-big bench clean
 .PHONY: analyze coverage fuzz leaks test-faults test-hup test-load
@@ -38,13 +34,10 @@ build: $(MODULE) $(CHECK)  ## the module, for NGINX_SOURCE_DIR (Debian's nginx-d
 $(MODULE): $(SOURCES)
 	t/bin/build $(NGINX_SOURCE_DIR) $(BUILD_DIR)
 
-$(CHECK): $(SOURCES) $(CHECK_SOURCES)
+$(CHECK): $(SOURCES)
 	@mkdir -p $(BUILD_DIR)
 	$(CC) $(CFLAGS) -Wall -Wextra -Werror $(CPPFLAGS) $(LDFLAGS) \
-	    -ffunction-sections -Wl,--gc-sections \
-	    -I ngx_http_registry_module/core -o $@.new \
-	    ngx_http_registry_module/check/*.c $(CHECK_CORE) \
-	    -lcurl -lyajl -lcrypto
+	    -I $(SRC) -o $@.new $(CHECK_SRCS) -lcurl -lyajl -lcrypto
 	mv -f $@.new $@
 
 install: build  ## to where the packaged nginx looks for modules

@@ -11,13 +11,13 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/reg_flow.h"
+#include "ops/reg_flow.h"
 #include "core/reg_name.h"
 #include "core/reg_session.h"
-#include "ngx_http_registry_cache.h"
-#include "ngx_http_registry_health.h"
-#include "ngx_http_registry_stat.h"
-#include "ngx_http_registry_token.h"
+#include "shared/ngx_http_registry_cache.h"
+#include "storage/ngx_http_registry_health.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "storage/ngx_http_registry_token.h"
 
 
 #define NGX_HTTP_REGISTRY_VERSION  "0.1.0"

@@ -1,12 +1,12 @@
 #!/bin/sh
 #
-# Builds core/ with each t/unit/test_*.c under the sanitizers and runs them.
+# Builds core/ and ops/ with each t/unit/test_*.c under the sanitizers and runs them.
 #
 # UNIT_FLAGS replaces the sanitizers, UNIT_BUILD the folder; UNIT_RUN is a
 # command that runs each of them.
 
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-core=$root/ngx_http_registry_module/core
+dir=$root/ngx_http_registry_module
 build=${UNIT_BUILD:-$root/build/unit}
 
 cc=${CC:-cc}
@@ -16,12 +16,12 @@ flags="-g -O1 -Wall -Wextra -Wconversion -Werror -fno-omit-frame-pointer
 
 mkdir -p "$build" || exit 1
 
-# one archive: a test takes of core/ only what it uses
+# one archive: a test takes of it only what it uses
 
 rm -f "$build"/*.o "$build/core.a"
 
-for src in "$core"/*.c; do
-    (cd "$build" && $cc $flags -I "$core" -c "$src") >&2 \
+for src in "$dir"/core/*.c "$dir"/ops/*.c; do
+    (cd "$build" && $cc $flags -I "$dir" -c "$src") >&2 \
         || echo "# $(basename "$src") does not compile"
 done
 
@@ -34,7 +34,7 @@ for src in "$root"/t/unit/test_*.c; do
 
     name=$(basename "$src" .c)
 
-    if $cc $flags -I "$core" -I "$root/t/unit" -o "$build/$name" "$src" \
+    if $cc $flags -I "$dir" -I "$root/t/unit" -o "$build/$name" "$src" \
            "$build/core.a" -lyajl -lcrypto >&2
     then
         # shellcheck disable=SC2086

@@ -21,19 +21,19 @@ fi
 
 flags=(-g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer
        -fsanitize=address,undefined -fno-sanitize-recover=all
-       -I $dir/core -I t/fuzz)
+       -I $dir -I t/fuzz)
 
 mkdir -p $build
 rm -f $build/*.o $build/core.a
 
 
-# one archive: a target takes of core/ only what it uses
+# one archive: a target takes of it only what it uses
 
 compile()
 {
     local src
 
-    for src in $dir/core/*.c; do
+    for src in $dir/core/*.c $dir/ops/*.c; do
         echo "$src"
     done | xargs -P 2 -I {} sh -c '
         cc=$1 out=$2 src=$3; shift 3

@@ -54,29 +54,30 @@ each()
 }
 
 
-analyze=(gcc -fanalyzer -O1 -Wall -Wextra -c -o /dev/null -I $dir/core)
+analyze=(gcc -fanalyzer -O1 -Wall -Wextra -c -o /dev/null -I $dir)
 
 cppcheck --quiet --std=c99 --enable=warning,performance,portability \
     --inline-suppr --error-exitcode=1 -j 2 -DNGX_HTTP_SSL=1 \
-    -DNGX_HTTP_CACHE=1 -I $dir/core $dir >"$log" 2>&1
+    -DNGX_HTTP_CACHE=1 -I $dir $dir >"$log" 2>&1
 ok $? "cppcheck"
 
-each $dir/core/*.c -- "${analyze[@]}"
-ok $? "gcc -fanalyzer: core"
+each $dir/{core,ops}/*.c -- "${analyze[@]}"
+ok $? "gcc -fanalyzer: core and ops"
 
 each $dir/check/*.c -- "${analyze[@]}" -Wno-analyzer-malloc-leak
 ok $? "gcc -fanalyzer: check"
 
-each $dir/*.c -- "${analyze[@]}" "${nginx[@]}" -Wno-unused-parameter \
+each $dir/*.c $dir/{base,shared,client,storage,calls,handlers,conf}/*.c \
+    -- "${analyze[@]}" "${nginx[@]}" -Wno-unused-parameter \
     -Wno-analyzer-use-of-uninitialized-value
 ok $? "gcc -fanalyzer: the nginx half"
 
 if [ "${ANALYZE:-}" = all ]; then
 
-    each $dir/core/*.c $dir/check/*.c -- bash -o pipefail -c \
-        'clang-tidy --quiet "$1" -- -D_GNU_SOURCE -I "$0/core" 2>&1 \
+    each $dir/{core,ops,check}/*.c -- bash -o pipefail -c \
+        'clang-tidy --quiet "$1" -- -D_GNU_SOURCE -I "$0" 2>&1 \
              | sed "/warnings\\? generated/d"' $dir
-    ok $? "clang-tidy: core and check"
+    ok $? "clang-tidy: core, ops and check"
 fi
 
 echo "1..$count"

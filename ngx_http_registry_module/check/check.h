@@ -16,13 +16,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "reg_base.h"
-#include "reg_digest.h"
-#include "reg_listing.h"
-#include "reg_manifest.h"
-#include "reg_object.h"
-#include "reg_path.h"
-#include "reg_route.h"
+#include "core/reg_base.h"
+#include "core/reg_digest.h"
+#include "core/reg_listing.h"
+#include "core/reg_manifest.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
+#include "core/reg_route.h"
 
 
 #define CHECK_CLEAN     0

@@ -1,7 +1,7 @@
 /* The list of what refers to a manifest, beside registry:2's trees. */
 
 #include "check_repos.h"
-#include "reg_referrer.h"
+#include "core/reg_referrer.h"
 
 
 static void judge_entry(check_t *c, check_batch_t *b, check_repo_t *repo,

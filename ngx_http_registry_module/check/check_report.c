@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "reg_json.h"
+#include "core/reg_json.h"
 
 
 #define NOTES_MAX  20                   /* of one kind, without --all */

@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_digest.h"
+#include "core/reg_digest.h"
 
 
 int

@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_etag.h"
+#include "core/reg_etag.h"
 
 
 int

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "reg_base.h"
+#include "core/reg_base.h"
 
 
 #define FUZZ_BLOCKS  100000

@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_json.h"
+#include "core/reg_json.h"
 
 
 typedef struct {

@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_keystone.h"
+#include "core/reg_keystone.h"
 
 
 static fuzz_arena_t  memory;

@@ -1,8 +1,8 @@
 #include "fuzz.h"
 
-#include "reg_ops.h"
-#include "reg_path.h"
-#include "reg_tempurl.h"
+#include "ops/reg_ops.h"
+#include "core/reg_path.h"
+#include "core/reg_tempurl.h"
 
 
 static fuzz_arena_t  memory;

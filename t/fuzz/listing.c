@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_listing.h"
+#include "core/reg_listing.h"
 
 
 static fuzz_arena_t  memory;

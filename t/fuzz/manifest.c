@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_manifest.h"
+#include "core/reg_manifest.h"
 
 
 static fuzz_arena_t  memory;

@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_media.h"
+#include "core/reg_media.h"
 
 
 /* the first line is an Accept header, the second a Content-Type */

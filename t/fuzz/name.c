@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_name.h"
+#include "core/reg_name.h"
 
 
 int

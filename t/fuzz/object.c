@@ -1,9 +1,9 @@
 #include "fuzz.h"
 
-#include "reg_name.h"
-#include "reg_object.h"
-#include "reg_parts.h"
-#include "reg_path.h"
+#include "core/reg_name.h"
+#include "core/reg_object.h"
+#include "core/reg_parts.h"
+#include "core/reg_path.h"
 
 
 static fuzz_arena_t  memory;

@@ -1,8 +1,8 @@
 #include "fuzz.h"
 
-#include "reg_name.h"
-#include "reg_params.h"
-#include "reg_query.h"
+#include "core/reg_name.h"
+#include "core/reg_params.h"
+#include "core/reg_query.h"
 
 
 static fuzz_arena_t  memory;

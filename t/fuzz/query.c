@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_query.h"
+#include "core/reg_query.h"
 
 
 static fuzz_arena_t  memory;

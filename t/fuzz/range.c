@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_range.h"
+#include "core/reg_range.h"
 
 
 int

@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_referrer.h"
+#include "core/reg_referrer.h"
 
 
 static fuzz_arena_t  memory;

@@ -3,8 +3,8 @@
  * first byte says where it is cut into two reads, the second what was asked.
  */
 
-#include "ngx_http_registry_request.c"
-#include "ngx_http_registry_swift.c"
+#include "storage/ngx_http_registry_swift.c"
+#include "storage/ngx_http_registry_upstream.c"
 
 #include "fuzz.h"
 

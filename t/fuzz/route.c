@@ -1,7 +1,7 @@
 #include "fuzz.h"
 
-#include "reg_name.h"
-#include "reg_route.h"
+#include "core/reg_name.h"
+#include "core/reg_route.h"
 
 
 int

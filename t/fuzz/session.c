@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "reg_session.h"
+#include "core/reg_session.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

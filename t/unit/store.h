@@ -9,10 +9,10 @@
 #include <openssl/evp.h>
 
 #include "tap.h"
-#include "reg_digest.h"
-#include "reg_ops.h"
-#include "reg_path.h"
-#include "reg_session.h"
+#include "core/reg_digest.h"
+#include "ops/reg_ops.h"
+#include "core/reg_path.h"
+#include "core/reg_session.h"
 
 
 #define OBJECTS_MAX  128

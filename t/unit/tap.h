@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "reg_base.h"
+#include "core/reg_base.h"
 
 
 typedef struct tap_block_s  tap_block_t;

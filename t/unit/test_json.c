@@ -2,9 +2,9 @@
 
 #include "tap.h"
 
-#include "reg_json.h"
-#include "reg_listing.h"
-#include "reg_manifest.h"
+#include "core/reg_json.h"
+#include "core/reg_listing.h"
+#include "core/reg_manifest.h"
 
 
 #define ROWS(table)  (sizeof(table) / sizeof((table)[0]))

@@ -2,7 +2,7 @@
 
 #include "tap.h"
 
-#include "reg_keystone.h"
+#include "core/reg_keystone.h"
 
 
 #define ROWS(table)  (sizeof(table) / sizeof((table)[0]))

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "tap.h"
-#include "reg_ops.h"
-#include "reg_path.h"
+#include "ops/reg_ops.h"
+#include "core/reg_path.h"
 
 
 #define KEYS_MAX   50000

@@ -6,8 +6,8 @@
  */
 
 #include "tap.h"
-#include "reg_ops.h"
-#include "reg_path.h"
+#include "ops/reg_ops.h"
+#include "core/reg_path.h"
 
 
 #define OBJECTS_MAX  400

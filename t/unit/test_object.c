@@ -2,9 +2,9 @@
 
 #include "tap.h"
 
-#include "reg_listing.h"
-#include "reg_object.h"
-#include "reg_path.h"
+#include "core/reg_listing.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
 
 
 #define ROWS(table)  (sizeof(table) / sizeof((table)[0]))

@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 #include "tap.h"
-#include "reg_data.h"
-#include "reg_etag.h"
-#include "reg_range.h"
+#include "ops/reg_data.h"
+#include "core/reg_etag.h"
+#include "core/reg_range.h"
 
 
 #define ROWS(table)  (sizeof(table) / sizeof(table[0]))

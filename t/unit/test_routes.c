@@ -2,8 +2,8 @@
 
 #include "tap.h"
 
-#include "reg_params.h"
-#include "reg_route.h"
+#include "core/reg_params.h"
+#include "core/reg_route.h"
 
 
 #define ROWS(table)  (sizeof(table) / sizeof((table)[0]))

@@ -1,7 +1,7 @@
 /* the state of an upload: what goes in comes out, and nothing else does */
 
 #include "tap.h"
-#include "reg_session.h"
+#include "core/reg_session.h"
 
 
 static const unsigned char  secret[REG_SESSION_SECRET] = "one secret";

@@ -2,10 +2,10 @@
 
 #include "tap.h"
 
-#include "reg_digest.h"
-#include "reg_name.h"
-#include "reg_query.h"
-#include "reg_range.h"
+#include "core/reg_digest.h"
+#include "core/reg_name.h"
+#include "core/reg_query.h"
+#include "core/reg_range.h"
 
 
 #define ROWS(table)  (sizeof(table) / sizeof((table)[0]))

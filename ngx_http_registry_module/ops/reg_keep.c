@@ -1,0 +1,93 @@
+/*
+ * What a delete by digest must leave: a manifest that a tag points to which
+ * is to stay.
+ *
+ * A push of such a tag may come after the tags were listed, and see the
+ * revision link before it is deleted: then it is acknowledged.  The second
+ * look finds the tag, and what was deleted is written again.
+ */
+
+#include "reg_delete.h"
+#include "core/reg_name.h"
+#include "core/reg_path.h"
+#include "core/reg_referrer.h"
+
+
+reg_todo_t
+reg_keep_check(reg_flow_t *f)
+{
+    size_t          i;
+    reg_doomed_t   *o;
+    reg_removal_t  *rm = f->op;
+
+    if (f->immutable == NULL || !f->route.by_digest || rm->there) {
+        return REG_NEXT;
+    }
+
+    for (i = 0; i < rm->n; i++) {
+        o = &rm->objects[i];
+
+        if (!o->current || !o->doomed || !reg_tag_valid(&o->tag)
+            || !f->immutable(f->immutable_data, &o->tag))
+        {
+            continue;
+        }
+
+        if (!rm->again) {
+            return reg_refuse_immutable(f, &o->tag);
+        }
+
+        rm->kept = &o->tag;
+        break;
+    }
+
+    return REG_NEXT;
+}
+
+
+reg_todo_t
+reg_keep_links(reg_flow_t *f)
+{
+    size_t          i;
+    reg_call_t     *call;
+    reg_removal_t  *rm = f->op;
+
+    if (rm->kept == NULL) {
+        return REG_NEXT;
+    }
+
+    reg_link_write(f, reg_path_revision_link(f->arena, &f->route.name,
+                                             &rm->data), &rm->data);
+
+    for (i = 0; i < rm->ndigests; i++) {
+
+        if (rm->linked[i]) {
+            reg_link_write(f, reg_path_revision_link(f->arena,
+                                                     &f->route.name,
+                                                     &rm->digests[i]),
+                           &rm->data);
+        }
+
+        if (rm->listed[i]) {
+            call = reg_flow_call(f, REG_PUT,
+                                 reg_path_referrer(f->arena, &f->route.name,
+                                                   &rm->subject,
+                                                   &rm->digests[i]));
+            call->body = rm->entries[i];
+            call->content_type = reg_referrer_type(f->arena,
+                                                   &rm->entries[i]);
+            call->failed |= (call->content_type.data == NULL);
+        }
+    }
+
+    return REG_CALL;
+}
+
+
+reg_todo_t
+reg_keep_refuse(reg_flow_t *f)
+{
+    reg_removal_t  *rm = f->op;
+
+    return rm->kept ? reg_refuse_immutable(f, rm->kept) : REG_NEXT;
+}

@@ -1,0 +1,303 @@
+/*
+ * What the requests of one upload share: reg_upload_ops.c begins, feeds,
+ * reports and cancels it, reg_mount_ops.c does without, reg_commit_ops.c
+ * makes a blob of it, and reg_part_ops.c has the rows that deal with parts.
+ */
+
+#ifndef _REG_UPLOAD_H_INCLUDED_
+#define _REG_UPLOAD_H_INCLUDED_
+
+
+#include <openssl/md5.h>
+
+#include "reg_data.h"
+#include "reg_ops.h"
+#include "core/reg_parts.h"
+#include "core/reg_session.h"
+
+
+#define REG_LISTING_PAGE  1000
+
+/* a listing from the beginning */
+#define REG_ALL_PARTS  ((int64_t) -1)
+
+/* parts below SMALL are merged once there are RUN behind each other */
+#define REG_PART_SMALL    (64 * 1024)
+#define REG_PARTS_RUN     16
+
+
+/* what has become clear after the body was read */
+
+typedef enum {
+    REG_VERDICT_GOOD = 0,
+    REG_VERDICT_STALE,                  /* another request was there first */
+    REG_VERDICT_SIZE                    /* Content-Range says otherwise */
+} reg_verdict_t;
+
+
+/* whether parts that a listing does not show are asked for by their names */
+
+typedef enum {
+    REG_NAMING_NONE = 0,
+    REG_NAMING_ASK,
+    REG_NAMING_DONE
+} reg_naming_t;
+
+
+/* what is asked of segments that may be nobody's */
+
+typedef enum {
+    REG_LOST_MARKS = 0,
+    REG_LOST_BLOB,
+    REG_LOST_LIST,
+    REG_LOST_DELETE
+} reg_lost_t;
+
+
+typedef struct {
+    reg_str_t       id;
+    reg_session_t   session;
+    reg_hash_t      hash;               /* of all that passed, this body too */
+    reg_hash_t      other;              /* the client's algorithm */
+    int64_t         told;               /* the offset that the state said */
+    unsigned char   foreign[REG_SESSION_KEY_ID];
+    unsigned        known:1;            /* the signed state was good */
+    unsigned        closing:1;          /* a digest ends it */
+    unsigned        cancelling:1;
+    unsigned        unmarked:1;         /* its mark could not be written */
+    unsigned        alone:1;            /* its place was taken, for us */
+
+    /* the listing: all parts, or those since the last one that is known */
+
+    reg_parts_t     parts;
+    reg_str_t       marker;
+    unsigned        all:1;              /* is to be listed */
+    unsigned        grow:1;             /* take what came behind the state */
+
+    /* the parts that are the upload, when "listed" */
+
+    reg_part_t    **path;               /* of some rows only their end */
+    uint32_t        npath;
+    uint32_t        nall;               /* and what was merged, behind it */
+    unsigned        listed:1;
+    unsigned        stale:1;            /* the state was behind the store */
+    unsigned        missing:1;          /* the part that the state names */
+    unsigned        gone:1;             /* no part is there any more */
+
+    /* those that the state names */
+
+    reg_part_t     *named;
+    uint32_t        nnamed;
+    reg_naming_t    naming;
+    unsigned        asking:1;           /* for the last one of them */
+
+    /* what this request wrote */
+
+    reg_session_t   before;             /* the session before it */
+    uint64_t        first;              /* id of its first part */
+    uint32_t        written;
+    int64_t         fed;
+    reg_verdict_t   verdict;
+
+    /* small parts that become one */
+
+    reg_buf_t       merged;
+    uint32_t        run;                /* path[run ..] are merged */
+    unsigned        merging:1;
+
+    uint32_t        next;               /* of the row that is at work */
+
+    /* of the commit */
+
+    reg_digest_t    digest;             /* as the client names it */
+    reg_digest_t    data;               /* sha256 of the same bytes */
+    int64_t         size;
+    reg_str_t       segments;           /* whose they are: path's "id" */
+    reg_session_t   copied;             /* the chain of the segments */
+    MD5_CTX         etags;              /* over theirs, as storages have it */
+    reg_answer_t    refusal;            /* for when they are deleted */
+    unsigned        refused:1;
+    unsigned        unused:1;           /* the segments, if there are any */
+    unsigned        proven:1;           /* the state's hash is the digest */
+    unsigned        marked:1;           /* their mark may be there */
+
+    /* what stands at the blob's name */
+
+    reg_reply_t     standing;           /* of the last HEAD */
+    reg_hash_t      read;
+    unsigned        stored:1;           /* known to be right, and kept */
+    unsigned        doubt:1;            /* it may be, and is to be read */
+    unsigned        early:1;            /* looked at before the body came */
+    unsigned        direct:1;           /* the body goes there */
+    unsigned        wrote:1;            /* this request did */
+    unsigned        waited;             /* times, until it was whole */
+    unsigned        links;              /* calls of "link blob" for it */
+
+    /* the segments that nobody names because of that */
+
+    reg_str_t       overwritten;        /* X-Object-Manifest */
+    reg_lost_t      losing;
+    reg_str_t       lost[REG_CALLS_MAX];    /* as "segments" */
+    unsigned        nlost;
+    reg_listing_t   lost_page;
+
+    /* of a mount */
+
+    reg_str_t       from;
+    reg_data_t      source;
+    unsigned        listing:1;          /* its segments are to be seen */
+} reg_upload_t;
+
+
+/* reg_part_ops.c: 0 when nobody can know, too */
+int reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip);
+
+/* each pair is a row */
+
+/* "find upload": where it stands, as far as its state does not tell */
+reg_todo_t reg_upload_find(reg_flow_t *f);
+reg_todo_t reg_upload_judge_found(reg_flow_t *f);
+
+/* reg_find_ops.c: "list parts": all of them, for u->path */
+reg_todo_t reg_upload_list(reg_flow_t *f);
+reg_todo_t reg_upload_judge_listed(reg_flow_t *f);
+
+/*
+ * One more page of u->parts, from an offset on or REG_ALL_PARTS; REG_AGAIN:
+ * there may be more.  Then which of them are the upload.
+ */
+reg_todo_t reg_upload_ask_listing(reg_flow_t *f, int64_t start);
+reg_todo_t reg_upload_take_page(reg_flow_t *f);
+reg_todo_t reg_upload_choose(reg_flow_t *f);
+
+/*
+ * u->path out of the state; 0: it does not name that many of the last parts,
+ * or there is no memory.
+ */
+int reg_upload_by_state(reg_flow_t *f, uint32_t least);
+
+/* "check range": Content-Range begins where the upload ends */
+reg_todo_t reg_upload_check_range(reg_flow_t *f);
+
+/*
+ * reg_merge_ops.c: "read small parts", "merge parts", "delete merged".
+ * small() is how many at the end of u->path are worth it.
+ */
+unsigned reg_upload_small(const reg_upload_t *u);
+reg_todo_t reg_upload_read_small(reg_flow_t *f);
+reg_todo_t reg_upload_judge_small(reg_flow_t *f);
+reg_todo_t reg_upload_merge(reg_flow_t *f);
+reg_todo_t reg_upload_judge_merged(reg_flow_t *f);
+reg_todo_t reg_upload_delete_merged(reg_flow_t *f);
+
+/* "feed part": the client's body becomes one more part, or several */
+reg_todo_t reg_upload_feed(reg_flow_t *f);
+reg_todo_t reg_upload_judge_fed(reg_flow_t *f);
+
+/* "check siblings", "drop part", "list again": was it the first one there? */
+reg_todo_t reg_upload_check_siblings(reg_flow_t *f);
+reg_todo_t reg_upload_judge_siblings(reg_flow_t *f);
+reg_todo_t reg_upload_drop(reg_flow_t *f);
+reg_todo_t reg_upload_list_again(reg_flow_t *f);
+
+/* "delete parts": best effort, they expire anyway */
+reg_todo_t reg_upload_delete_parts(reg_flow_t *f);
+
+/* the name of an object */
+reg_str_t reg_upload_part(reg_flow_t *f, const reg_part_t *part);
+
+/* X-Delete-After of what belongs to the upload */
+int64_t reg_upload_lifetime(const reg_flow_t *f);
+
+/* reg_upload_ops.c */
+
+/* a random UUID; 0: out of memory */
+int reg_upload_new_id(reg_flow_t *f, reg_str_t *id);
+
+/*
+ * The mark of an upload that has ended: with the digest that closed it, or
+ * empty when it was cancelled.  Each adds one call; of what the second one
+ * asked REG_NEXT says that it goes on, REG_AGAIN that it was closed with the
+ * same digest.
+ */
+void reg_upload_mark(reg_flow_t *f, reg_str_t digest);
+void reg_upload_ask_mark(reg_flow_t *f);
+reg_todo_t reg_upload_judge_mark(reg_flow_t *f, const reg_call_t *call);
+
+/* status, Location, Range and Docker-Upload-UUID */
+void reg_upload_answer(reg_flow_t *f, unsigned status);
+reg_todo_t reg_upload_refuse_range(reg_flow_t *f);
+reg_todo_t reg_upload_say_begun(reg_flow_t *f);
+
+/* reg_mount_ops.c: NULL when the query asks for none */
+const reg_step_t *reg_mount_steps(reg_flow_t *f);
+
+/* reg_commit_ops.c */
+
+/* the tables of a closing PUT, or of a POST with a digest */
+const reg_step_t *reg_commit_steps(reg_flow_t *f);
+
+/* what was to stay has an expiry */
+reg_todo_t reg_upload_refuse_expiring(reg_flow_t *f);
+
+/* "link blob": u->data at its own digest, and at the one that was asked */
+reg_todo_t reg_upload_link(reg_flow_t *f);
+
+/* 201 with the blob's Location */
+reg_todo_t reg_upload_say_created(reg_flow_t *f);
+
+
+/* reg_segment_ops.c */
+
+/*
+ * A call that copies; both are names of objects.  Without the metadata, of
+ * which an expiry is part: Swift takes it over to the copy, RGW does not.
+ * What stays has to be looked at all the same.
+ */
+reg_call_t *reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from);
+
+/*
+ * "mark segments", "copy parts", "check segments", "look again", "drop
+ * segments", "write large object", "unmark segments": u->path becomes the
+ * blob; nothing is done for one part.
+ */
+reg_todo_t reg_segments_mark(reg_flow_t *f);
+reg_todo_t reg_segments_judge_marked(reg_flow_t *f);
+reg_todo_t reg_segments_copy(reg_flow_t *f);
+reg_todo_t reg_segments_judge_copied(reg_flow_t *f);
+reg_todo_t reg_segments_head(reg_flow_t *f);
+reg_todo_t reg_segments_judge_head(reg_flow_t *f);
+reg_todo_t reg_segments_look(reg_flow_t *f);
+reg_todo_t reg_segments_judge_look(reg_flow_t *f);
+reg_todo_t reg_segments_drop(reg_flow_t *f);
+reg_todo_t reg_segments_write(reg_flow_t *f);
+reg_todo_t reg_segments_judge_written(reg_flow_t *f);
+reg_todo_t reg_segments_unmark(reg_flow_t *f);
+reg_todo_t reg_segments_judge_unmarked(reg_flow_t *f);
+
+/*
+ * reg_final_ops.c: "look at blob", "read blob", "verify blob", of u->data
+ * and u->size (-1: not known).  Afterwards u->stored says that what stands
+ * there is kept.
+ */
+reg_todo_t reg_final_look(reg_flow_t *f);
+reg_todo_t reg_final_judge_look(reg_flow_t *f);
+reg_todo_t reg_final_read(reg_flow_t *f);
+reg_todo_t reg_final_judge_read(reg_flow_t *f);
+reg_todo_t reg_final_verify(reg_flow_t *f);
+reg_todo_t reg_final_judge_verified(reg_flow_t *f);
+
+/* u->standing again, when more is known of the upload */
+void reg_final_weigh(reg_upload_t *u);
+
+/*
+ * For whoever has written the blob: one more call, what is to be made of its
+ * reply, and "drop lost segments".
+ */
+void reg_final_list_lost(reg_flow_t *f);
+void reg_final_take_lost(reg_flow_t *f, const reg_call_t *call);
+reg_todo_t reg_final_drop_lost(reg_flow_t *f);
+reg_todo_t reg_final_judge_lost(reg_flow_t *f);
+
+
+#endif /* _REG_UPLOAD_H_INCLUDED_ */
