@@ -2,7 +2,24 @@
  * Directives and configuration.
  */
 
-#include "ngx_http_registry_module.h"
+#include "base/ngx_http_registry.h"
+#include "ops/reg_flow.h"
+#include "shared/ngx_http_registry_cache.h"
+#include "shared/ngx_http_registry_places.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "storage/ngx_http_registry_health.h"
+#include "storage/ngx_http_registry_token.h"
+#include "handlers/ngx_http_registry_access.h"
+#include "handlers/ngx_http_registry_error.h"
+#include "handlers/ngx_http_registry_handler.h"
+#include "handlers/ngx_http_registry_hide.h"
+#include "handlers/ngx_http_registry_log.h"
+#include "handlers/ngx_http_registry_variables.h"
+#include "conf/ngx_http_registry_account.h"
+#include "conf/ngx_http_registry_conf.h"
+#include "conf/ngx_http_registry_secret.h"
+#include "conf/ngx_http_registry_slice_conf.h"
+#include "conf/ngx_http_registry_ssl.h"
 
 
 #define NGX_HTTP_REGISTRY_CACHE_SIZE      (32 * 1024 * 1024)

@@ -2,7 +2,7 @@
  * What a request or a call of it is known by.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_ctx.h"
 
 
 ngx_http_registry_call_t *

@@ -2,7 +2,7 @@
  * What all of nginx's half uses: memory for core, a method, a header, a switch.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_util.h"
 
 
 /* of one header that comes in several lines, bytes */

@@ -4,7 +4,15 @@
  * own upstream.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_call.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "client/ngx_http_registry_body.h"
+#include "storage/ngx_http_registry_ready.h"
+#include "storage/ngx_http_registry_subrequest.h"
+#include "ngx_http_registry_early.h"
+#include "ngx_http_registry_feed.h"
+#include "ngx_http_registry_flight.h"
+#include "ngx_http_registry_memory.h"
 
 
 /* a subrequest with its upstream, but for the buffer of the reply */

@@ -12,7 +12,10 @@
  * it, once, when the call goes on.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_early.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "storage/ngx_http_registry_upstream.h"
+#include "ngx_http_registry_flight.h"
 
 
 struct ngx_http_registry_early_s {

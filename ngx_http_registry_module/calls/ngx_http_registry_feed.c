@@ -9,7 +9,8 @@
  * and what is right is never answered before it was.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_feed.h"
+#include "client/ngx_http_registry_body.h"
 
 
 #define NGX_HTTP_REGISTRY_CHUNK  (sizeof("0000000000000000" CRLF) - 1)
@@ -304,7 +305,6 @@ ngx_http_registry_feed_frame(ngx_http_request_t *sr,
 
     return NGX_OK;
 }
-
 
 
 /*

@@ -3,9 +3,12 @@
  * subrequests in the background, when the client has its answer.
  */
 
-#include "ngx_http_registry_module.h"
-
+#include "ngx_http_registry_fill.h"
 #include "ops/reg_data.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "storage/ngx_http_registry_subrequest.h"
+#include "ngx_http_registry_slice.h"
+#include "ngx_http_registry_verify.h"
 
 
 #if (NGX_HTTP_CACHE)

@@ -11,7 +11,9 @@
  * 0, those who come while a call is under way wait for the next one together.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_flight.h"
+#include "shared/ngx_http_registry_cache.h"
+#include "shared/ngx_http_registry_stat.h"
 
 
 #define NGX_HTTP_REGISTRY_FLIGHTS  256

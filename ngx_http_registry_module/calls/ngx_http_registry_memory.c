@@ -2,7 +2,7 @@
  * A reply that is read into memory, or handed to who sinks it.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_memory.h"
 
 
 static ngx_int_t ngx_http_registry_memory_header(ngx_http_request_t *r,

@@ -2,7 +2,12 @@
  * A reply that is the client's, whole: that of the request's own upstream.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_pass.h"
+#include "client/ngx_http_registry_answer.h"
+#include "storage/ngx_http_registry_ready.h"
+#include "storage/ngx_http_registry_upstream.h"
+#include "ngx_http_registry_early.h"
+#include "ngx_http_registry_verify.h"
 
 
 static ngx_int_t ngx_http_registry_pass_upstream(ngx_http_request_t *r,

@@ -7,7 +7,14 @@
  * is right.  From there on a part that is short ends the connection.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_range.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "client/ngx_http_registry_answer.h"
+#include "storage/ngx_http_registry_ready.h"
+#include "storage/ngx_http_registry_subrequest.h"
+#include "storage/ngx_http_registry_upstream.h"
+#include "ngx_http_registry_slice.h"
+#include "ngx_http_registry_verify.h"
 
 
 static ngx_int_t ngx_http_registry_range_header(ngx_http_request_t *sr,

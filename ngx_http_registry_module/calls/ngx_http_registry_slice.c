@@ -7,8 +7,14 @@
  * serves the file, and when the file has changed since.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_slice.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "client/ngx_http_registry_answer.h"
+#include "storage/ngx_http_registry_swift.h"
+#include "storage/ngx_http_registry_upstream.h"
+#include "ngx_http_registry_slice_file.h"
 #include "ngx_http_registry_slice_lock.h"
+#include "ngx_http_registry_verify.h"
 
 #include <openssl/evp.h>
 

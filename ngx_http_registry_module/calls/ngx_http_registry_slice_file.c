@@ -2,7 +2,7 @@
  * The file of a slice in nginx's cache: its name, and its end.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_slice_file.h"
 
 #include <ngx_md5.h>
 

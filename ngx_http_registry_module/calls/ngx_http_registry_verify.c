@@ -3,7 +3,11 @@
  * the storage.  Its last bytes are not let through before that is known.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_verify.h"
+#include "base/ngx_http_registry_util.h"
+#include "shared/ngx_http_registry_cache.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "ngx_http_registry_slice_file.h"
 
 
 struct ngx_http_registry_verify_s {

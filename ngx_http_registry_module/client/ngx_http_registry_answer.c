@@ -3,7 +3,8 @@
  * errors.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_answer.h"
+#include "base/ngx_http_registry_util.h"
 
 
 static ngx_int_t ngx_http_registry_answer_body(ngx_http_request_t *r,

@@ -5,7 +5,7 @@
  * bodies are taken by a storage call.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_body.h"
 
 
 static void ngx_http_registry_body_ready(ngx_http_request_t *r);

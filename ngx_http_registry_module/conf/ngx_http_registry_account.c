@@ -4,7 +4,12 @@
  * in it the registry is.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_account.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "storage/ngx_http_registry_token.h"
+#include "storage/ngx_http_registry_token_fetch.h"
+#include "ngx_http_registry_key.h"
+#include "ngx_http_registry_secret.h"
 
 
 static ngx_http_registry_account_t *ngx_http_registry_account_find(

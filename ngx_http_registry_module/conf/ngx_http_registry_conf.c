@@ -2,7 +2,15 @@
  * What directives take, and what a location must have.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_conf.h"
+#include "core/reg_name.h"
+#include "shared/ngx_http_registry_cache.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "storage/ngx_http_registry_health.h"
+#include "handlers/ngx_http_registry_handler.h"
+#include "handlers/ngx_http_registry_redirect.h"
+#include "handlers/ngx_http_registry_status.h"
+#include "ngx_http_registry_key.h"
 
 
 #define NGX_HTTP_REGISTRY_CACHE_SIZE_MIN  (1024 * 1024)

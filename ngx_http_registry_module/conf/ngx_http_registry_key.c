@@ -2,7 +2,7 @@
  * Files with keys, which others must not read.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_key.h"
 
 
 #define NGX_HTTP_REGISTRY_KEY_MAX     4096

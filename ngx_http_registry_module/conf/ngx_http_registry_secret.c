@@ -4,7 +4,10 @@
  * whatever it is made of has to be too long to be guessed.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_secret.h"
+#include "core/reg_session.h"
+#include "storage/ngx_http_registry_token.h"
+#include "ngx_http_registry_key.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -2,7 +2,7 @@
  * The directives of the cache of blobs on disk: nginx's own, under our names.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_slice_conf.h"
 #include "calls/ngx_http_registry_slice_lock.h"
 
 #include <openssl/sha.h>

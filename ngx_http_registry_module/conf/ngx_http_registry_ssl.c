@@ -8,7 +8,7 @@
  * SSL_CTX of a connection, and at a session.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_ssl.h"
 
 
 #if (NGX_HTTP_SSL)

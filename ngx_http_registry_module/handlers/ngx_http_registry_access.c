@@ -4,7 +4,9 @@
  * upload.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_access.h"
+#include "base/ngx_http_registry_util.h"
+#include "core/reg_session.h"
 
 
 static ngx_int_t ngx_http_registry_access_handler(ngx_http_request_t *r);

@@ -4,9 +4,19 @@
  * else reads what is to be done, or finalizes.
  */
 
-#include "ngx_http_registry_module.h"
-
+#include "ngx_http_registry_drive.h"
 #include "ops/reg_ops.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "client/ngx_http_registry_answer.h"
+#include "client/ngx_http_registry_body.h"
+#include "storage/ngx_http_registry_ready.h"
+#include "storage/ngx_http_registry_token.h"
+#include "calls/ngx_http_registry_call.h"
+#include "calls/ngx_http_registry_early.h"
+#include "calls/ngx_http_registry_fill.h"
+#include "calls/ngx_http_registry_pass.h"
+#include "calls/ngx_http_registry_range.h"
+#include "ngx_http_registry_log.h"
 
 
 static ngx_uint_t ngx_http_registry_container_done(ngx_http_request_t *r);

@@ -3,7 +3,9 @@
  * say.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_error.h"
+#include "base/ngx_http_registry_util.h"
+#include "client/ngx_http_registry_body.h"
 
 
 static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);

@@ -2,11 +2,23 @@
  * The content handler: makes a flow of the request and drives it.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_handler.h"
+#include "base/ngx_http_registry_util.h"
+#include "core/reg_name.h"
+#include "ops/reg_ops.h"
+#include "shared/ngx_http_registry_places.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "client/ngx_http_registry_body.h"
+#include "storage/ngx_http_registry_health.h"
+#include "storage/ngx_http_registry_subrequest.h"
+#include "storage/ngx_http_registry_token.h"
+#include "calls/ngx_http_registry_call.h"
+#include "ngx_http_registry_access.h"
+#include "ngx_http_registry_drive.h"
+#include "ngx_http_registry_immutable.h"
+#include "ngx_http_registry_redirect.h"
 
 #include <openssl/rand.h>
-
-#include "ops/reg_ops.h"
 
 
 static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,

@@ -12,7 +12,7 @@
  * phase, at level info.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_hide.h"
 
 
 static ngx_int_t ngx_http_registry_hide_early(ngx_http_request_t *r);

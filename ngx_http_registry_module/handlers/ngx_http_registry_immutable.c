@@ -7,7 +7,8 @@
  * as nginx keeps the result of a map, is made again.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_immutable.h"
+#include "base/ngx_http_registry_util.h"
 
 
 static ngx_http_variable_value_t *ngx_http_registry_immutable_values(

@@ -2,7 +2,10 @@
  * What is told of a request when it is at its end, and what is hidden.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_log.h"
+#include "base/ngx_http_registry_util.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "calls/ngx_http_registry_early.h"
 
 
 /* registry:2 left it, or somebody at the store: never the client's fault */

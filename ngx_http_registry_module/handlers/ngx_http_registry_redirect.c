@@ -3,7 +3,8 @@
  * expire.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_redirect.h"
+#include "base/ngx_http_registry_util.h"
 
 
 ngx_uint_t

@@ -3,7 +3,10 @@
  * over them, two ways to write a sample.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_status.h"
+#include "base/ngx_http_registry_util.h"
+#include "shared/ngx_http_registry_stat.h"
+#include "storage/ngx_http_registry_health.h"
 
 
 typedef struct {

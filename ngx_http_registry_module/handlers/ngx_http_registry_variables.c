@@ -3,10 +3,11 @@
  * there in the access phase; those of the answer are for the log.
  */
 
-#include "ngx_http_registry_module.h"
-
+#include "ngx_http_registry_variables.h"
+#include "base/ngx_http_registry_util.h"
 #include "core/reg_params.h"
 #include "core/reg_query.h"
+#include "ngx_http_registry_handler.h"
 
 
 #define NGX_HTTP_REGISTRY_OPERATION_MAX  32

@@ -7,7 +7,7 @@
  * died is never given back.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_places.h"
 
 
 #define NGX_HTTP_REGISTRY_PLACE_MAGIC   0x52504c31

@@ -5,12 +5,13 @@
  * one takes over when it dies.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_health.h"
+#include "base/ngx_http_registry_util.h"
+#include "ngx_http_registry_curl.h"
+#include "ngx_http_registry_token.h"
 
 #include <ngx_md5.h>
 #include <signal.h>
-
-#include "ngx_http_registry_curl.h"
 
 
 #define NGX_HTTP_REGISTRY_HEALTH_ZONE       "registry_health:"

@@ -8,13 +8,7 @@
 #define _NGX_HTTP_REGISTRY_HEALTH_H_INCLUDED_
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-
-#include "ngx_http_registry_token.h"
-
-
-typedef struct ngx_http_registry_health_s  ngx_http_registry_health_t;
+#include "base/ngx_http_registry.h"
 
 
 typedef struct {
@@ -40,6 +34,9 @@ ngx_int_t ngx_http_registry_health_init_worker(ngx_cycle_t *cycle,
 ngx_uint_t ngx_http_registry_healthy(ngx_http_registry_health_t *health);
 void ngx_http_registry_health_state(ngx_http_registry_health_t *health,
     ngx_http_registry_health_state_t *state);
+
+char *ngx_http_registry_health_init(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
 
 
 #endif /* _NGX_HTTP_REGISTRY_HEALTH_H_INCLUDED_ */

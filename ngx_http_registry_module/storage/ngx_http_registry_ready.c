@@ -2,7 +2,9 @@
  * Whether the storage can be asked now: its health, a token, the container.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_ready.h"
+#include "ngx_http_registry_health.h"
+#include "ngx_http_registry_token.h"
 
 
 ngx_int_t

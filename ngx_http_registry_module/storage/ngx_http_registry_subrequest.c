@@ -2,7 +2,8 @@
  * The subrequest that a call runs on.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_subrequest.h"
+#include "ngx_http_registry_upstream.h"
 
 
 /* what a subrequest evaluates is of its own pool, and must not outlive it */

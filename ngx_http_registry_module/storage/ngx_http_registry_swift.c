@@ -3,7 +3,8 @@
  * client's headers in it.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_swift.h"
+#include "base/ngx_http_registry_util.h"
 
 
 static void ngx_http_registry_request_line(reg_buf_t *out,

@@ -11,8 +11,8 @@
 #include <signal.h>
 #include <openssl/crypto.h>
 
-#include "shared/ngx_http_registry_stat.h"
 #include "ngx_http_registry_token.h"
+#include "shared/ngx_http_registry_stat.h"
 #include "ngx_http_registry_token_fetch.h"
 
 

@@ -10,10 +10,7 @@
 #define _NGX_HTTP_REGISTRY_TOKEN_H_INCLUDED_
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_event.h>
-
+#include "base/ngx_http_registry.h"
 #include "core/reg_keystone.h"
 
 
@@ -22,7 +19,7 @@ typedef struct ngx_http_registry_token_fetch_s
 
 
 /* one per distinct storage account; configuration */
-typedef struct {
+struct ngx_http_registry_account_s {
     ngx_str_t                         identity;  /* all that tells it apart */
     ngx_str_t                         auth_url;  /* zero-terminated */
     ngx_str_t                         user;      /* for v1, and for people */
@@ -41,17 +38,6 @@ typedef struct {
     ngx_queue_t                       waiting;
     ngx_event_t                       event;
     unsigned                          ready:1;
-} ngx_http_registry_account_t;
-
-
-typedef struct ngx_http_registry_token_wait_s  ngx_http_registry_token_wait_t;
-
-/* embedded by a waiting request, zeroed before its first use */
-struct ngx_http_registry_token_wait_s {
-    ngx_queue_t    queue;
-    /* NGX_OK: a token is there; NGX_ERROR: none, why was logged */
-    void         (*handler)(void *data, ngx_int_t rc);
-    void          *data;
 };
 
 
@@ -89,9 +75,6 @@ ngx_uint_t ngx_http_registry_token_useless(
 /* a word for facts known of the account by all workers; zero after a reload */
 ngx_atomic_t *ngx_http_registry_token_flags(
     ngx_http_registry_account_t *account);
-
-/* NGX_OK: no byte below from, no DEL */
-ngx_int_t ngx_http_registry_token_printable(ngx_str_t *s, u_char from);
 
 
 #endif /* _NGX_HTTP_REGISTRY_TOKEN_H_INCLUDED_ */

@@ -10,8 +10,8 @@
 
 #include <openssl/crypto.h>
 
-#include "ngx_http_registry_curl.h"
 #include "ngx_http_registry_token_fetch.h"
+#include "ngx_http_registry_curl.h"
 
 
 #define NGX_HTTP_REGISTRY_TOKEN_URL_MAX   2048

@@ -42,5 +42,8 @@ void ngx_http_registry_token_fetch_end(ngx_http_registry_account_t *account);
 ngx_int_t ngx_http_registry_token_fetch_path(u_char *url, size_t len,
     ngx_str_t *path);
 
+/* NGX_OK: no byte below from, no DEL */
+ngx_int_t ngx_http_registry_token_printable(ngx_str_t *s, u_char from);
+
 
 #endif /* _NGX_HTTP_REGISTRY_TOKEN_FETCH_H_INCLUDED_ */

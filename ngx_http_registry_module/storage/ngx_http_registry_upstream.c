@@ -3,7 +3,8 @@
  * asked for, nothing of its headers goes to the client.
  */
 
-#include "ngx_http_registry_module.h"
+#include "ngx_http_registry_upstream.h"
+#include "ngx_http_registry_swift.h"
 
 
 static ngx_int_t ngx_http_registry_reinit_request(ngx_http_request_t *r);

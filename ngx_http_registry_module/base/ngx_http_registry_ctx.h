@@ -1,0 +1,185 @@
+/*
+ * A request of a registry, its storage calls, and what becomes of a reply.
+ */
+
+#ifndef _NGX_HTTP_REGISTRY_CTX_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_CTX_H_INCLUDED_
+
+
+#include "ngx_http_registry.h"
+
+#include "ops/reg_flow.h"
+
+typedef struct ngx_http_registry_ctx_s     ngx_http_registry_ctx_t;
+typedef struct ngx_http_registry_flight_s  ngx_http_registry_flight_t;
+typedef struct ngx_http_registry_slice_s   ngx_http_registry_slice_t;
+typedef struct ngx_http_registry_early_s   ngx_http_registry_early_t;
+typedef struct ngx_http_registry_verify_s  ngx_http_registry_verify_t;
+
+
+/* what the driver does when the request is woken */
+
+typedef enum {
+    NGX_HTTP_REGISTRY_WAIT = 0, /* nothing yet */
+    NGX_HTTP_REGISTRY_JUDGE,    /* the row has its replies, or its body */
+    NGX_HTTP_REGISTRY_AGAIN,    /* what the row asks for, once more */
+    NGX_HTTP_REGISTRY_STOP,     /* the call that is fed */
+    NGX_HTTP_REGISTRY_FAIL      /* by ctx->status */
+} ngx_http_registry_next_t;
+
+
+/* one storage call, on a subrequest or, when its reply is the client's,
+   on the main request */
+
+typedef struct ngx_http_registry_call_s    ngx_http_registry_call_t;
+
+
+/* one call has its reply, or, unless NULL, is to be made after all */
+
+typedef void (*ngx_http_registry_arrived_pt)(ngx_http_request_t *r,
+    reg_call_t *again);
+
+
+/*
+ * What becomes of a call's reply; a function that is NULL has nothing to do.
+ * upstream() chooses buffers or a pipe, and a key of the cache; started() is
+ * called when the call has begun; header() when the reply's header has come
+ * and is well-formed; filter_init(), filter() and pipe() get the body, filter()
+ * without a pipe, pipe() with one; output() may change what a subrequest sends.
+ */
+
+typedef struct {
+    ngx_int_t                    (*upstream)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc);
+    void                         (*started)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc);
+    ngx_int_t                    (*header)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc);
+    ngx_int_t                    (*filter_init)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc);
+    ngx_int_t                    (*filter)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc,
+                                       ssize_t bytes);
+    ngx_int_t                    (*pipe)(ngx_event_pipe_t *p,
+                                       ngx_http_registry_call_t *rc,
+                                       ngx_buf_t *buf);
+    ngx_int_t                    (*output)(ngx_http_request_t *r,
+                                       ngx_http_registry_call_t *rc,
+                                       ngx_chain_t *in, ngx_chain_t **out);
+} ngx_http_registry_reply_t;
+
+
+struct ngx_http_registry_call_s {
+    reg_call_t                    *call;
+    ngx_http_registry_ctx_t       *ctx;
+    const ngx_http_registry_reply_t  *reply;
+
+    /* the request's body and its length, -1: chunked; NULL: call->body */
+    ngx_int_t                    (*feed)(ngx_http_request_t *sr,
+                                       ngx_http_registry_call_t *rc,
+                                       off_t *length, ngx_chain_t **bufs);
+
+    ngx_http_registry_flight_t    *flight;      /* others wait for it */
+    ngx_http_registry_slice_t     *slice;       /* of a part that is kept */
+    ngx_http_registry_call_t      *before;      /* it was fetched ahead by */
+    ngx_http_registry_call_t      *next;        /* with a pool of its own */
+    ngx_pool_t                    *pool;        /* its own, or NULL */
+    ngx_http_request_t            *request;     /* ahead, done */
+
+    ngx_http_status_t              status;
+    ngx_http_chunked_t             chunks;
+    ngx_buf_t                      body;        /* of the reply */
+    ngx_chain_t                   *free;        /* chunk framing of a feed */
+    ngx_chain_t                   *busy;
+    off_t                          length;      /* of the reply; -1: none */
+    ngx_msec_t                     since;
+
+    /* of a feed */
+
+    off_t                          left;        /* until the part is full */
+    off_t                          sent;
+    u_char                         held;        /* the last byte, */
+    unsigned                       holding:1;   /* until the body has ended */
+    unsigned                       framed:1;    /* chunked towards RGW */
+    unsigned                       final:1;     /* all the rest fits in */
+    unsigned                       cut:1;       /* full, there is more */
+    unsigned                       complete:1;  /* nothing else is to come */
+    unsigned                       stopped:1;   /* is to be given up */
+
+    unsigned                       ahead:1;     /* a slice, without output */
+    unsigned                       fetched:1;   /* of the storage, ahead */
+    unsigned                       done:1;      /* ahead */
+    unsigned                       awaited:1;   /* ahead, by the next part */
+    unsigned                       chunked:1;   /* the reply is */
+    unsigned                       close:1;     /* after the reply */
+    unsigned                       excess:1;    /* a byte too many may come */
+    unsigned                       whole:1;     /* the reply was read */
+};
+
+
+struct ngx_http_registry_ctx_s {
+    ngx_http_request_t            *request;
+    reg_arena_t                    arena;
+    reg_arena_t                    row;         /* in row_pool */
+    ngx_pool_t                    *row_pool;    /* NULL: nothing is in it */
+    ngx_http_registry_call_t      *calls;       /* that have pools */
+    reg_flow_t                    *flow;        /* at work: one of the two */
+    reg_flow_t                     operation;
+    reg_flow_t                     container;
+    ngx_http_registry_next_t       next;        /* by next() alone */
+    ngx_int_t                      status;      /* to fail by */
+
+    ngx_str_t                      token;
+    ngx_str_t                      storage;
+    ngx_http_registry_token_wait_t wait;
+    ngx_event_t                   *pause;       /* before calls of a row */
+    ngx_uint_t                     running;     /* calls */
+    ngx_http_request_t            *feeder;      /* takes the client's body */
+    ngx_chain_t                   *body;        /* read and not yet taken */
+    ngx_chain_t                   *body_before; /* by others, and not by us */
+    ngx_buf_t                     *body_piece;  /* of its file */
+    off_t                          fed;         /* by earlier calls */
+
+    ngx_http_registry_call_t      *own;         /* on its own upstream */
+    ngx_http_registry_early_t     *early;       /* not passed yet */
+    ngx_http_registry_verify_t    *verify;      /* NULL: nothing */
+    ngx_http_request_t            *part;        /* the last one, done */
+    ngx_http_registry_call_t      *ahead;       /* the last slice */
+    ngx_str_t                      error_body;  /* instead of nginx's own */
+    ngx_str_t                      last_error;
+
+    const reg_str_t               *tag;         /* asked of, else NULL */
+    ngx_http_variable_value_t     *values;      /* to start with for each */
+
+    /* of the storage, for the log */
+
+    ngx_uint_t                     storage_calls;
+    ngx_msec_t                     storage_time;
+    ngx_msec_t                     storage_since;
+    ngx_str_t                      storage_id;  /* of the last transaction */
+    size_t                         storage_id_room;
+    unsigned                       storage_busy:1;
+    unsigned                       recalled:1;  /* out of the cache */
+    unsigned                       at_hand:1;   /* the slice ahead was */
+    unsigned                       stale:1;
+    unsigned                       counted:1;   /* as running */
+
+    unsigned                       tokenless:1; /* there is none to be had */
+    unsigned                       renewed:1;   /* the token, once */
+    unsigned                       body_begun:1;
+    unsigned                       answered:1;  /* by us, not by nginx */
+    unsigned                       error_sent:1;
+};
+
+
+void ngx_http_registry_next(ngx_http_request_t *r,
+    ngx_http_registry_next_t next);
+
+/*
+ * One call on an upstream of nginx.  expected(): what goes to the
+ * client is what it was told, or nothing; told_length(): 0 is logged.
+ */
+ngx_http_registry_call_t *ngx_http_registry_call_of(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_REGISTRY_CTX_H_INCLUDED_ */

@@ -1,0 +1,13 @@
+#ifndef _NGX_HTTP_REGISTRY_MEMORY_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_MEMORY_H_INCLUDED_
+
+
+#include "base/ngx_http_registry_ctx.h"
+
+
+extern const ngx_http_registry_reply_t  ngx_http_registry_reply_memory;
+ngx_int_t ngx_http_registry_keep_body(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc, u_char *p, size_t len);
+
+
+#endif /* _NGX_HTTP_REGISTRY_MEMORY_H_INCLUDED_ */

@@ -1,0 +1,12 @@
+#ifndef _NGX_HTTP_REGISTRY_PASS_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_PASS_H_INCLUDED_
+
+
+#include "base/ngx_http_registry_ctx.h"
+
+
+ngx_int_t ngx_http_registry_pass(ngx_http_request_t *r);
+extern const ngx_http_registry_reply_t  ngx_http_registry_reply_pass;
+
+
+#endif /* _NGX_HTTP_REGISTRY_PASS_H_INCLUDED_ */

@@ -1,0 +1,13 @@
+#ifndef _NGX_HTTP_REGISTRY_ANSWER_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_ANSWER_H_INCLUDED_
+
+
+#include "base/ngx_http_registry_ctx.h"
+
+
+ngx_int_t ngx_http_registry_part_header(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_answer(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_answer_headers(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_REGISTRY_ANSWER_H_INCLUDED_ */

@@ -1,0 +1,13 @@
+#ifndef _NGX_HTTP_REGISTRY_DRIVE_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_DRIVE_H_INCLUDED_
+
+
+#include "base/ngx_http_registry_ctx.h"
+
+
+void ngx_http_registry_drive(ngx_http_request_t *r);
+void ngx_http_registry_wake(ngx_http_request_t *r);
+void ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc);
+
+
+#endif /* _NGX_HTTP_REGISTRY_DRIVE_H_INCLUDED_ */

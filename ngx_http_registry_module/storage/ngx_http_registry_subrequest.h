@@ -1,0 +1,14 @@
+#ifndef _NGX_HTTP_REGISTRY_SUBREQUEST_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_SUBREQUEST_H_INCLUDED_
+
+
+#include "base/ngx_http_registry_ctx.h"
+
+
+ngx_http_request_t *ngx_http_registry_clone(ngx_http_request_t *r,
+    ngx_http_registry_call_t *call, ngx_http_post_subrequest_t *ps,
+    ngx_uint_t flags);
+ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);
+
+
+#endif /* _NGX_HTTP_REGISTRY_SUBREQUEST_H_INCLUDED_ */

@@ -1,0 +1,15 @@
+#ifndef _NGX_HTTP_REGISTRY_SWIFT_H_INCLUDED_
+#define _NGX_HTTP_REGISTRY_SWIFT_H_INCLUDED_
+
+
+#include "base/ngx_http_registry_ctx.h"
+
+
+/* for the upstream, and a method's name */
+ngx_int_t ngx_http_registry_create_request(ngx_http_request_t *r);
+const char *ngx_http_registry_swift_method(reg_method_t method);
+ngx_int_t ngx_http_registry_take_header(ngx_http_request_t *r,
+    ngx_http_registry_call_t *rc);
+
+
+#endif /* _NGX_HTTP_REGISTRY_SWIFT_H_INCLUDED_ */
