@@ -9,6 +9,7 @@
 #include "storage/ngx_http_registry_subrequest.h"
 #include "ngx_http_registry_slice.h"
 #include "ngx_http_registry_verify.h"
+#include "ops/reg_blob.h"
 
 
 #if (NGX_HTTP_CACHE)

@@ -17,6 +17,7 @@
 #include "calls/ngx_http_registry_pass.h"
 #include "calls/ngx_http_registry_range.h"
 #include "ngx_http_registry_log.h"
+#include "ops/reg_store.h"
 
 
 static ngx_uint_t ngx_http_registry_container_done(ngx_http_request_t *r);

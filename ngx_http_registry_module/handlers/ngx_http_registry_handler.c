@@ -17,6 +17,7 @@
 #include "ngx_http_registry_drive.h"
 #include "ngx_http_registry_immutable.h"
 #include "ngx_http_registry_redirect.h"
+#include "ops/reg_store.h"
 
 #include <openssl/rand.h>
 

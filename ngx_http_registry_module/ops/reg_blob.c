@@ -5,12 +5,13 @@
  * the digest of the data (sha256 also for a blob asked by sha512).
  */
 
-#include "reg_data.h"
+#include "reg_blob.h"
 #include "core/reg_etag.h"
-#include "reg_ops.h"
 #include "core/reg_path.h"
 #include "core/reg_range.h"
 #include "core/reg_tempurl.h"
+#include "reg_common.h"
+#include "reg_store.h"
 
 
 #define SLICES_MAX  512

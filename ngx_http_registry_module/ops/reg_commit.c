@@ -14,9 +14,16 @@
  * bytes are right.
  */
 
-#include "reg_upload.h"
+#include "reg_commit.h"
 #include "core/reg_path.h"
 #include "core/reg_query.h"
+#include "reg_common.h"
+#include "reg_final.h"
+#include "reg_find.h"
+#include "reg_merge.h"
+#include "reg_part.h"
+#include "reg_segment.h"
+#include "reg_store.h"
 
 
 static reg_todo_t look_first(reg_flow_t *f);
@@ -580,14 +587,6 @@ judge_copied(reg_flow_t *f)
 }
 
 
-reg_todo_t
-reg_upload_refuse_expiring(reg_flow_t *f)
-{
-    return reg_refuse(f, REG_E_UNAVAILABLE,
-                      "the storage lets expire what it was told to keep");
-}
-
-
 /*
  * The only part goes at the same time: should the link fail, the client's
  * next try finds the blob, which its state proves.  So are the segments that
@@ -669,43 +668,4 @@ check_kept(reg_flow_t *f)
     return u->stored ? REG_NEXT
            : reg_refuse(f, REG_E_UNAVAILABLE,
                         "the blob was changed meanwhile; try again");
-}
-
-
-reg_todo_t
-reg_upload_link(reg_flow_t *f)
-{
-    reg_upload_t  *u = f->op;
-
-    reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
-                                          &u->data), &u->data);
-
-    if (!reg_digest_equal(&u->digest, &u->data)) {
-        reg_link_write(f, reg_path_layer_link(f->arena, &f->route.name,
-                                              &u->digest), &u->data);
-        reg_link_write(f, reg_path_alias(f->arena, &u->digest), &u->data);
-    }
-
-    return REG_CALL;
-}
-
-
-reg_todo_t
-reg_upload_say_created(reg_flow_t *f)
-{
-    reg_str_t      text;
-    reg_upload_t  *u = f->op;
-
-    text = reg_digest_text(f->arena, &u->digest);
-
-    /* a mount has no size */
-
-    f->made = u->data;
-    f->made_size = u->size;
-
-    reg_answer(f, 201);
-    reg_answer_header(f, "Location", reg_location(f, "/blobs/", &text));
-    reg_answer_digest(f, &u->digest, 0);
-
-    return REG_ANSWER;
 }

@@ -1,29 +1,10 @@
-#include "reg_ops.h"
+#include "reg_common.h"
 #include "core/reg_etag.h"
-#include "core/reg_path.h"
 
 
-#define LISTING_MAX  (4 * 1024 * 1024)
-
-
-static reg_todo_t check_container(reg_flow_t *f);
-static reg_todo_t judge_container(reg_flow_t *f);
-static reg_todo_t create_container(reg_flow_t *f);
-static reg_todo_t say_ready(reg_flow_t *f);
 static reg_todo_t say_not_allowed(reg_flow_t *f);
 static reg_todo_t say_moved(reg_flow_t *f);
 static reg_todo_t say_refused(reg_flow_t *f);
-static reg_rc_t read_listing(reg_flow_t *f, reg_arena_t *arena,
-    const reg_call_t *call, reg_listing_t *listing);
-static reg_todo_t judge_listing(reg_flow_t *f, reg_arena_t *arena,
-    const reg_call_t *call, reg_listing_t *listing);
-
-
-const reg_step_t  reg_container_steps[] = {
-    { "check container", check_container, judge_container },
-    { "create container", create_container, reg_judge_made },
-    { "container is ready", say_ready, NULL }
-};
 
 
 const reg_step_t  reg_not_allowed[] = {
@@ -45,48 +26,6 @@ static reg_todo_t
 say_refused(reg_flow_t *f)
 {
     (void) f;
-
-    return REG_ANSWER;
-}
-
-
-static reg_todo_t
-check_container(reg_flow_t *f)
-{
-    reg_flow_call_container(f, REG_HEAD);
-
-    return REG_CALL;
-}
-
-
-static reg_todo_t
-judge_container(reg_flow_t *f)
-{
-    if (f->calls[0].reply.status == 404) {
-        return REG_NEXT;
-    }
-
-    if (reg_store_failed(f, &f->calls[0])) {
-        return REG_ANSWER;
-    }
-
-    return say_ready(f);
-}
-
-
-static reg_todo_t
-create_container(reg_flow_t *f)
-{
-    reg_flow_call_container(f, REG_PUT);
-
-    return REG_CALL;
-}
-
-
-static reg_todo_t
-say_ready(reg_flow_t *f)
-{
-    reg_answer(f, 200);
 
     return REG_ANSWER;
 }
@@ -145,198 +84,6 @@ say_moved(reg_flow_t *f)
 }
 
 
-reg_rc_t
-reg_link_read(const reg_reply_t *reply, reg_digest_t *d)
-{
-    reg_str_t  text;
-
-    text = reply->body;
-
-    /* some tools that repaired a container left a newline */
-
-    if (text.len && text.data[text.len - 1] == '\n') {
-        text.len--;
-    }
-
-    return reg_digest_parse(&text, d);
-}
-
-
-reg_call_t *
-reg_link_write(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
-{
-    reg_call_t  *call;
-
-    call = reg_flow_call(f, REG_PUT, object);
-
-    call->body = reg_digest_text(f->arena, d);
-    call->failed |= (call->body.data == NULL);
-
-    return call;
-}
-
-
-void
-reg_call_list(reg_flow_t *f, const reg_str_t *prefix, const reg_str_t *marker,
-    char delimiter, int limit)
-{
-    reg_str_t  none = reg_null_string;
-
-    reg_call_list_between(f, prefix, marker, &none, delimiter ? "/" : "",
-                          limit);
-}
-
-
-void
-reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
-    const reg_str_t *from, const reg_str_t *to, const char *delimiter,
-    int limit)
-{
-    reg_buf_t    b;
-    reg_str_t    text;
-    reg_call_t  *call;
-
-    call = reg_flow_call_container(f, REG_GET);
-    call->reply_max = LISTING_MAX;
-
-    reg_buf_init(&b, f->row, 512);
-    reg_buf_text(&b, "format=json&limit=");
-    reg_buf_number(&b, limit);
-    reg_buf_text(&b, "&prefix=");
-    reg_buf_escape(&b, &f->prefix, 0);
-    reg_buf_escape(&b, prefix, 0);
-
-    if (*delimiter) {
-        text.data = (unsigned char *) delimiter;
-        text.len = strlen(delimiter);
-
-        reg_buf_text(&b, "&delimiter=");
-        reg_buf_escape(&b, &text, 0);
-    }
-
-    if (from->len) {
-        reg_buf_text(&b, "&marker=");
-        reg_buf_escape(&b, &f->prefix, 0);
-        reg_buf_escape(&b, from, 0);
-    }
-
-    if (to->len) {
-        reg_buf_text(&b, "&end_marker=");
-        reg_buf_escape(&b, &f->prefix, 0);
-        reg_buf_escape(&b, to, 0);
-    }
-
-    call->query = reg_buf_str(&b);
-    call->failed = (call->query.data == NULL || prefix->data == NULL);
-}
-
-
-reg_rc_t
-reg_call_listing(reg_flow_t *f, const reg_call_t *call,
-    reg_listing_t *listing)
-{
-    return read_listing(f, f->arena, call, listing);
-}
-
-
-/* names are without the prefix of all */
-
-static reg_rc_t
-read_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
-    reg_listing_t *listing)
-{
-    size_t       i;
-    reg_str_t   *name;
-    const char  *why;
-
-    listing->n = 0;
-
-    if (call->reply.body.len
-        && reg_listing_parse(arena, &call->reply.body, listing, &why)
-           != REG_OK)
-    {
-        return REG_BAD;
-    }
-
-    for (i = 0; i < listing->n; i++) {
-
-        name = &listing->entries[i].name;
-
-        if (name->len < f->prefix.len
-            || (f->prefix.len
-                && memcmp(name->data, f->prefix.data, f->prefix.len) != 0))
-        {
-            return REG_BAD;
-        }
-
-        name->data += f->prefix.len;
-        name->len -= f->prefix.len;
-    }
-
-    return REG_OK;
-}
-
-
-reg_todo_t
-reg_judge_list(reg_flow_t *f, const reg_call_t *call, reg_listing_t *listing)
-{
-    return judge_listing(f, f->arena, call, listing);
-}
-
-
-reg_todo_t
-reg_judge_list_row(reg_flow_t *f, const reg_call_t *call,
-    reg_listing_t *listing)
-{
-    return judge_listing(f, f->row, call, listing);
-}
-
-
-static reg_todo_t
-judge_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
-    reg_listing_t *listing)
-{
-    listing->n = 0;
-
-    if (reg_store_failed(f, call)) {
-        return REG_ANSWER;
-    }
-
-    if (read_listing(f, arena, call, listing) != REG_OK) {
-        return reg_refuse(f, REG_E_UNAVAILABLE,
-                          "the storage sent a listing that is none");
-    }
-
-    return REG_NEXT;
-}
-
-
-void
-reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
-    const reg_str_t *text, int64_t number)
-{
-    reg_buf_t  b;
-
-    reg_buf_init(&b, f->arena, 256);
-    reg_buf_add_str(&b, &call->headers);
-    reg_buf_text(&b, name);
-    reg_buf_text(&b, ": ");
-
-    if (text) {
-        reg_buf_add_str(&b, text);
-
-    } else {
-        reg_buf_number(&b, number);
-    }
-
-    reg_buf_text(&b, "\r\n");
-
-    call->headers = reg_buf_str(&b);
-    call->failed |= (call->headers.data == NULL
-                     || (text && !reg_str_clean(text)));
-}
-
-
 reg_str_t
 reg_location(reg_flow_t *f, const char *rest, const reg_str_t *last)
 {
@@ -384,27 +131,6 @@ reg_refuse_immutable(reg_flow_t *f, const reg_str_t *tag)
     reg_buf_text(&why, " is immutable (registry_immutable_tags)");
 
     return reg_refuse_str(f, REG_E_DENIED, reg_buf_str(&why));
-}
-
-
-reg_todo_t
-reg_judge_made(reg_flow_t *f)
-{
-    unsigned  i;
-
-    for (i = 0; i < f->ncalls; i++) {
-
-        if (reg_store_failed(f, &f->calls[i])) {
-            return REG_ANSWER;
-        }
-
-        if (f->calls[i].reply.status >= 300) {
-            return reg_refuse(f, REG_E_UNAVAILABLE,
-                              "the storage refused to write an object");
-        }
-    }
-
-    return REG_NEXT;
 }
 
 

@@ -1,6 +1,6 @@
 #include "reg_data.h"
-#include "core/reg_listing.h"
 #include "core/reg_path.h"
+#include "reg_store.h"
 
 
 #define SEGMENTS_PAGE  1000

@@ -61,12 +61,5 @@ int reg_data_segments(reg_flow_t *f, const reg_str_t *manifest,
 reg_rc_t reg_data_link(reg_flow_t *f, const reg_call_t *call,
     const reg_digest_t *d, reg_digest_t *data);
 
-/*
- * One more call: the slice that has the byte at "at", of which "take" bytes
- * from there on are to be sent.  Returns the next slice's first byte.  Needs
- * f->slice, and of data its digest and size.
- */
-int64_t reg_data_slice(reg_flow_t *f, const reg_data_t *data, int64_t at);
-
 
 #endif /* _REG_DATA_H_INCLUDED_ */

@@ -16,8 +16,9 @@
  * has no mark, and then is not named either, is never going to be.
  */
 
-#include "reg_upload.h"
+#include "reg_final.h"
 #include "core/reg_path.h"
+#include "reg_store.h"
 
 
 /* for a listing that lags, in ms: 30 s together */

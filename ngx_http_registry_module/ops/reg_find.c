@@ -4,8 +4,10 @@
  * may lag: what the state names and it does not show is asked for by name.
  */
 
-#include "reg_upload.h"
+#include "reg_find.h"
 #include "core/reg_path.h"
+#include "reg_store.h"
+#include "reg_upload.h"
 
 #include <stdlib.h>
 
@@ -523,5 +525,3 @@ set_path(reg_flow_t *f, reg_part_t *last)
 
     return REG_NEXT;
 }
-
-

@@ -7,10 +7,13 @@
  * look finds the tag, and what was deleted is written again.
  */
 
-#include "reg_delete.h"
+#include "reg_keep.h"
 #include "core/reg_name.h"
 #include "core/reg_path.h"
 #include "core/reg_referrer.h"
+#include "reg_common.h"
+#include "reg_delete.h"
+#include "reg_store.h"
 
 
 reg_todo_t

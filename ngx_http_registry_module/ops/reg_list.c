@@ -2,11 +2,13 @@
  * Lists: GET of /v2/, /v2/_catalog and /v2/<name>/tags/list.
  */
 
+#include "reg_list.h"
 #include "core/reg_json.h"
-#include "reg_ops.h"
-#include "reg_page.h"
 #include "core/reg_path.h"
 #include "core/reg_query.h"
+#include "reg_common.h"
+#include "reg_page.h"
+#include "reg_store.h"
 
 
 #define CATALOG_DEFAULT  100

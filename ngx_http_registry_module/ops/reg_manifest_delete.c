@@ -8,11 +8,13 @@
  * again.  The bytes stay: they are garbage collection's business.
  */
 
-#include "reg_delete.h"
-#include "core/reg_listing.h"
-#include "core/reg_manifest.h"
+#include "reg_manifest_delete.h"
 #include "core/reg_path.h"
 #include "core/reg_referrer.h"
+#include "reg_common.h"
+#include "reg_delete.h"
+#include "reg_keep.h"
+#include "reg_store.h"
 
 
 #define CURRENT    "/current/link"

@@ -4,12 +4,16 @@
  * The whole document is in memory, and is checked before a byte is sent.
  */
 
-#include "reg_data.h"
+#include "reg_manifest_get.h"
 #include "core/reg_etag.h"
 #include "core/reg_manifest.h"
-#include "reg_ops.h"
 #include "core/reg_path.h"
 #include "core/reg_range.h"
+#include "reg_common.h"
+#include "reg_data.h"
+#include "reg_manifest_delete.h"
+#include "reg_manifest_put.h"
+#include "reg_store.h"
 
 
 typedef struct {

@@ -8,13 +8,15 @@
  * link is looked at again, and if it is gone, all links are written again.
  */
 
-#include "reg_data.h"
+#include "reg_manifest_put.h"
 #include "core/reg_name.h"
-#include "reg_ops.h"
 #include "core/reg_path.h"
 #include "core/reg_query.h"
 #include "core/reg_referrer.h"
 #include "core/reg_refs.h"
+#include "reg_common.h"
+#include "reg_data.h"
+#include "reg_store.h"
 
 
 #define TAGS_MAX  100

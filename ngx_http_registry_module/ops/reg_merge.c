@@ -6,27 +6,9 @@
  * deleted: what was acknowledged is there all the time.
  */
 
+#include "reg_merge.h"
+#include "reg_store.h"
 #include "reg_upload.h"
-
-
-unsigned
-reg_upload_small(const reg_upload_t *u)
-{
-    int64_t   total;
-    uint32_t  i;
-
-    for (total = 0, i = u->npath; i > 0; i--) {
-        total += u->path[i - 1]->size;
-
-        if (u->path[i - 1]->size >= REG_PART_SMALL
-            || total > (int64_t) REG_PART_SMALL * REG_PARTS_RUN)
-        {
-            break;
-        }
-    }
-
-    return u->npath - i;
-}
 
 
 reg_todo_t

@@ -4,10 +4,13 @@
  * upload: the spec's "fall back".
  */
 
-#include "reg_upload.h"
+#include "reg_mount.h"
 #include "core/reg_name.h"
 #include "core/reg_path.h"
 #include "core/reg_query.h"
+#include "reg_common.h"
+#include "reg_store.h"
+#include "reg_upload.h"
 
 
 static reg_todo_t read_source(reg_flow_t *f);

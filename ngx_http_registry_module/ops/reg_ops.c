@@ -1,5 +1,11 @@
 #include "reg_ops.h"
 #include "core/reg_params.h"
+#include "reg_blob.h"
+#include "reg_common.h"
+#include "reg_list.h"
+#include "reg_manifest_get.h"
+#include "reg_referrers.h"
+#include "reg_upload_begin.h"
 
 
 void

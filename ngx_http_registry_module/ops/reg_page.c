@@ -1,9 +1,8 @@
 #include <stdlib.h>
 
-#include "core/reg_listing.h"
-#include "core/reg_name.h"
-#include "reg_ops.h"
 #include "reg_page.h"
+#include "core/reg_name.h"
+#include "reg_store.h"
 
 
 #define LISTING_MAX  1000               /* what RGW gives by default */

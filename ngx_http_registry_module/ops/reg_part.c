@@ -3,37 +3,14 @@
  * state says, add to them, delete them.
  */
 
-#include "reg_upload.h"
-#include "core/reg_path.h"
+#include "reg_part.h"
 #include "core/reg_range.h"
-
-
-#define MARGIN    3600                  /* parts outlive the state */
+#include "reg_find.h"
+#include "reg_store.h"
+#include "reg_upload.h"
 
 
 static reg_todo_t take_glance(reg_flow_t *f, uint64_t id);
-
-
-int64_t
-reg_upload_lifetime(const reg_flow_t *f)
-{
-    const reg_upload_t  *u = f->op;
-
-    if (f->now && u->session.expires > f->now) {
-        return u->session.expires - f->now + MARGIN;
-    }
-
-    return f->upload_expires;
-}
-
-
-int
-reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip)
-{
-    reg_upload_t  *u = f->op;
-
-    return f->place && f->place(f->places, what, &u->id, tip);
-}
 
 
 static const reg_part_t *
@@ -339,15 +316,6 @@ reg_upload_check_range(reg_flow_t *f)
     }
 
     return REG_NEXT;
-}
-
-
-reg_str_t
-reg_upload_part(reg_flow_t *f, const reg_part_t *part)
-{
-    reg_upload_t  *u = f->op;
-
-    return reg_path_part(f->arena, &f->route.name, &u->id, part);
 }
 
 

@@ -8,11 +8,12 @@
 
 #include <stdlib.h>
 
-#include "core/reg_listing.h"
-#include "reg_ops.h"
+#include "reg_referrers.h"
 #include "core/reg_path.h"
 #include "core/reg_query.h"
 #include "core/reg_referrer.h"
+#include "reg_common.h"
+#include "reg_store.h"
 
 
 /* one less than what is listed: that one tells that there are more */

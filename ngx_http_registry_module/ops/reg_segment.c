@@ -18,8 +18,10 @@
 
 #define OPENSSL_SUPPRESS_DEPRECATED
 
-#include "reg_upload.h"
+#include "reg_segment.h"
 #include "core/reg_path.h"
+#include "reg_final.h"
+#include "reg_store.h"
 
 
 static int
@@ -42,29 +44,6 @@ give_up(reg_flow_t *f)
     u->next = 0;
 
     return REG_NEXT;
-}
-
-
-reg_call_t *
-reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
-{
-    reg_buf_t    b;
-    reg_str_t    source, yes = reg_string("true");
-    reg_call_t  *call;
-
-    reg_buf_init(&b, f->arena, 256);
-    reg_buf_char(&b, '/');
-    reg_buf_escape(&b, &f->container, 1);
-    reg_buf_char(&b, '/');
-    reg_buf_escape(&b, &from, 1);
-    source = reg_buf_str(&b);
-
-    call = reg_flow_call(f, REG_PUT, to);
-    reg_call_header(f, call, "X-Copy-From", &source, 0);
-    reg_call_header(f, call, "X-Fresh-Metadata", &yes, 0);
-    call->failed |= (from.data == NULL);
-
-    return call;
 }
 
 

@@ -152,56 +152,13 @@ typedef struct {
 /* reg_part_ops.c: 0 when nobody can know, too */
 int reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip);
 
-/* each pair is a row */
-
-/* "find upload": where it stands, as far as its state does not tell */
-reg_todo_t reg_upload_find(reg_flow_t *f);
-reg_todo_t reg_upload_judge_found(reg_flow_t *f);
-
-/* reg_find_ops.c: "list parts": all of them, for u->path */
-reg_todo_t reg_upload_list(reg_flow_t *f);
-reg_todo_t reg_upload_judge_listed(reg_flow_t *f);
-
-/*
- * One more page of u->parts, from an offset on or REG_ALL_PARTS; REG_AGAIN:
- * there may be more.  Then which of them are the upload.
- */
-reg_todo_t reg_upload_ask_listing(reg_flow_t *f, int64_t start);
-reg_todo_t reg_upload_take_page(reg_flow_t *f);
-reg_todo_t reg_upload_choose(reg_flow_t *f);
-
-/*
- * u->path out of the state; 0: it does not name that many of the last parts,
- * or there is no memory.
- */
-int reg_upload_by_state(reg_flow_t *f, uint32_t least);
-
-/* "check range": Content-Range begins where the upload ends */
-reg_todo_t reg_upload_check_range(reg_flow_t *f);
 
 /*
  * reg_merge_ops.c: "read small parts", "merge parts", "delete merged".
  * small() is how many at the end of u->path are worth it.
  */
 unsigned reg_upload_small(const reg_upload_t *u);
-reg_todo_t reg_upload_read_small(reg_flow_t *f);
-reg_todo_t reg_upload_judge_small(reg_flow_t *f);
-reg_todo_t reg_upload_merge(reg_flow_t *f);
-reg_todo_t reg_upload_judge_merged(reg_flow_t *f);
-reg_todo_t reg_upload_delete_merged(reg_flow_t *f);
 
-/* "feed part": the client's body becomes one more part, or several */
-reg_todo_t reg_upload_feed(reg_flow_t *f);
-reg_todo_t reg_upload_judge_fed(reg_flow_t *f);
-
-/* "check siblings", "drop part", "list again": was it the first one there? */
-reg_todo_t reg_upload_check_siblings(reg_flow_t *f);
-reg_todo_t reg_upload_judge_siblings(reg_flow_t *f);
-reg_todo_t reg_upload_drop(reg_flow_t *f);
-reg_todo_t reg_upload_list_again(reg_flow_t *f);
-
-/* "delete parts": best effort, they expire anyway */
-reg_todo_t reg_upload_delete_parts(reg_flow_t *f);
 
 /* the name of an object */
 reg_str_t reg_upload_part(reg_flow_t *f, const reg_part_t *part);
@@ -229,13 +186,6 @@ void reg_upload_answer(reg_flow_t *f, unsigned status);
 reg_todo_t reg_upload_refuse_range(reg_flow_t *f);
 reg_todo_t reg_upload_say_begun(reg_flow_t *f);
 
-/* reg_mount_ops.c: NULL when the query asks for none */
-const reg_step_t *reg_mount_steps(reg_flow_t *f);
-
-/* reg_commit_ops.c */
-
-/* the tables of a closing PUT, or of a POST with a digest */
-const reg_step_t *reg_commit_steps(reg_flow_t *f);
 
 /* what was to stay has an expiry */
 reg_todo_t reg_upload_refuse_expiring(reg_flow_t *f);
@@ -245,59 +195,6 @@ reg_todo_t reg_upload_link(reg_flow_t *f);
 
 /* 201 with the blob's Location */
 reg_todo_t reg_upload_say_created(reg_flow_t *f);
-
-
-/* reg_segment_ops.c */
-
-/*
- * A call that copies; both are names of objects.  Without the metadata, of
- * which an expiry is part: Swift takes it over to the copy, RGW does not.
- * What stays has to be looked at all the same.
- */
-reg_call_t *reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from);
-
-/*
- * "mark segments", "copy parts", "check segments", "look again", "drop
- * segments", "write large object", "unmark segments": u->path becomes the
- * blob; nothing is done for one part.
- */
-reg_todo_t reg_segments_mark(reg_flow_t *f);
-reg_todo_t reg_segments_judge_marked(reg_flow_t *f);
-reg_todo_t reg_segments_copy(reg_flow_t *f);
-reg_todo_t reg_segments_judge_copied(reg_flow_t *f);
-reg_todo_t reg_segments_head(reg_flow_t *f);
-reg_todo_t reg_segments_judge_head(reg_flow_t *f);
-reg_todo_t reg_segments_look(reg_flow_t *f);
-reg_todo_t reg_segments_judge_look(reg_flow_t *f);
-reg_todo_t reg_segments_drop(reg_flow_t *f);
-reg_todo_t reg_segments_write(reg_flow_t *f);
-reg_todo_t reg_segments_judge_written(reg_flow_t *f);
-reg_todo_t reg_segments_unmark(reg_flow_t *f);
-reg_todo_t reg_segments_judge_unmarked(reg_flow_t *f);
-
-/*
- * reg_final_ops.c: "look at blob", "read blob", "verify blob", of u->data
- * and u->size (-1: not known).  Afterwards u->stored says that what stands
- * there is kept.
- */
-reg_todo_t reg_final_look(reg_flow_t *f);
-reg_todo_t reg_final_judge_look(reg_flow_t *f);
-reg_todo_t reg_final_read(reg_flow_t *f);
-reg_todo_t reg_final_judge_read(reg_flow_t *f);
-reg_todo_t reg_final_verify(reg_flow_t *f);
-reg_todo_t reg_final_judge_verified(reg_flow_t *f);
-
-/* u->standing again, when more is known of the upload */
-void reg_final_weigh(reg_upload_t *u);
-
-/*
- * For whoever has written the blob: one more call, what is to be made of its
- * reply, and "drop lost segments".
- */
-void reg_final_list_lost(reg_flow_t *f);
-void reg_final_take_lost(reg_flow_t *f, const reg_call_t *call);
-reg_todo_t reg_final_drop_lost(reg_flow_t *f);
-reg_todo_t reg_final_judge_lost(reg_flow_t *f);
 
 
 #endif /* _REG_UPLOAD_H_INCLUDED_ */

@@ -3,6 +3,7 @@
 #include "ops/reg_ops.h"
 #include "core/reg_path.h"
 #include "core/reg_tempurl.h"
+#include "ops/reg_store.h"
 
 
 static fuzz_arena_t  memory;

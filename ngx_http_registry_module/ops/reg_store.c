@@ -1,0 +1,303 @@
+/*
+ * What the storage is told, in the words of Swift, and its refusals.
+ */
+
+#include "reg_store.h"
+
+
+#define LISTING_MAX  (4 * 1024 * 1024)
+
+
+static reg_todo_t check_container(reg_flow_t *f);
+static reg_todo_t judge_container(reg_flow_t *f);
+static reg_todo_t create_container(reg_flow_t *f);
+static reg_todo_t say_ready(reg_flow_t *f);
+static reg_rc_t read_listing(reg_flow_t *f, reg_arena_t *arena,
+    const reg_call_t *call, reg_listing_t *listing);
+static reg_todo_t judge_listing(reg_flow_t *f, reg_arena_t *arena,
+    const reg_call_t *call, reg_listing_t *listing);
+
+
+const reg_step_t  reg_container_steps[] = {
+    { "check container", check_container, judge_container },
+    { "create container", create_container, reg_judge_made },
+    { "container is ready", say_ready, NULL }
+};
+
+
+static reg_todo_t
+check_container(reg_flow_t *f)
+{
+    reg_flow_call_container(f, REG_HEAD);
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_container(reg_flow_t *f)
+{
+    if (f->calls[0].reply.status == 404) {
+        return REG_NEXT;
+    }
+
+    if (reg_store_failed(f, &f->calls[0])) {
+        return REG_ANSWER;
+    }
+
+    return say_ready(f);
+}
+
+
+static reg_todo_t
+create_container(reg_flow_t *f)
+{
+    reg_flow_call_container(f, REG_PUT);
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+say_ready(reg_flow_t *f)
+{
+    reg_answer(f, 200);
+
+    return REG_ANSWER;
+}
+
+
+reg_rc_t
+reg_link_read(const reg_reply_t *reply, reg_digest_t *d)
+{
+    reg_str_t  text;
+
+    text = reply->body;
+
+    /* some tools that repaired a container left a newline */
+
+    if (text.len && text.data[text.len - 1] == '\n') {
+        text.len--;
+    }
+
+    return reg_digest_parse(&text, d);
+}
+
+
+reg_call_t *
+reg_link_write(reg_flow_t *f, reg_str_t object, const reg_digest_t *d)
+{
+    reg_call_t  *call;
+
+    call = reg_flow_call(f, REG_PUT, object);
+
+    call->body = reg_digest_text(f->arena, d);
+    call->failed |= (call->body.data == NULL);
+
+    return call;
+}
+
+
+void
+reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
+    const reg_str_t *text, int64_t number)
+{
+    reg_buf_t  b;
+
+    reg_buf_init(&b, f->arena, 256);
+    reg_buf_add_str(&b, &call->headers);
+    reg_buf_text(&b, name);
+    reg_buf_text(&b, ": ");
+
+    if (text) {
+        reg_buf_add_str(&b, text);
+
+    } else {
+        reg_buf_number(&b, number);
+    }
+
+    reg_buf_text(&b, "\r\n");
+
+    call->headers = reg_buf_str(&b);
+    call->failed |= (call->headers.data == NULL
+                     || (text && !reg_str_clean(text)));
+}
+
+
+void
+reg_call_list(reg_flow_t *f, const reg_str_t *prefix, const reg_str_t *marker,
+    char delimiter, int limit)
+{
+    reg_str_t  none = reg_null_string;
+
+    reg_call_list_between(f, prefix, marker, &none, delimiter ? "/" : "",
+                          limit);
+}
+
+
+void
+reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
+    const reg_str_t *from, const reg_str_t *to, const char *delimiter,
+    int limit)
+{
+    reg_buf_t    b;
+    reg_str_t    text;
+    reg_call_t  *call;
+
+    call = reg_flow_call_container(f, REG_GET);
+    call->reply_max = LISTING_MAX;
+
+    reg_buf_init(&b, f->row, 512);
+    reg_buf_text(&b, "format=json&limit=");
+    reg_buf_number(&b, limit);
+    reg_buf_text(&b, "&prefix=");
+    reg_buf_escape(&b, &f->prefix, 0);
+    reg_buf_escape(&b, prefix, 0);
+
+    if (*delimiter) {
+        text.data = (unsigned char *) delimiter;
+        text.len = strlen(delimiter);
+
+        reg_buf_text(&b, "&delimiter=");
+        reg_buf_escape(&b, &text, 0);
+    }
+
+    if (from->len) {
+        reg_buf_text(&b, "&marker=");
+        reg_buf_escape(&b, &f->prefix, 0);
+        reg_buf_escape(&b, from, 0);
+    }
+
+    if (to->len) {
+        reg_buf_text(&b, "&end_marker=");
+        reg_buf_escape(&b, &f->prefix, 0);
+        reg_buf_escape(&b, to, 0);
+    }
+
+    call->query = reg_buf_str(&b);
+    call->failed = (call->query.data == NULL || prefix->data == NULL);
+}
+
+
+reg_rc_t
+reg_call_listing(reg_flow_t *f, const reg_call_t *call,
+    reg_listing_t *listing)
+{
+    return read_listing(f, f->arena, call, listing);
+}
+
+
+/* names are without the prefix of all */
+
+static reg_rc_t
+read_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
+    reg_listing_t *listing)
+{
+    size_t       i;
+    reg_str_t   *name;
+    const char  *why;
+
+    listing->n = 0;
+
+    if (call->reply.body.len
+        && reg_listing_parse(arena, &call->reply.body, listing, &why)
+           != REG_OK)
+    {
+        return REG_BAD;
+    }
+
+    for (i = 0; i < listing->n; i++) {
+
+        name = &listing->entries[i].name;
+
+        if (name->len < f->prefix.len
+            || (f->prefix.len
+                && memcmp(name->data, f->prefix.data, f->prefix.len) != 0))
+        {
+            return REG_BAD;
+        }
+
+        name->data += f->prefix.len;
+        name->len -= f->prefix.len;
+    }
+
+    return REG_OK;
+}
+
+
+static reg_todo_t
+judge_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
+    reg_listing_t *listing)
+{
+    listing->n = 0;
+
+    if (reg_store_failed(f, call)) {
+        return REG_ANSWER;
+    }
+
+    if (read_listing(f, arena, call, listing) != REG_OK) {
+        return reg_refuse(f, REG_E_UNAVAILABLE,
+                          "the storage sent a listing that is none");
+    }
+
+    return REG_NEXT;
+}
+
+
+reg_todo_t
+reg_judge_list(reg_flow_t *f, const reg_call_t *call, reg_listing_t *listing)
+{
+    return judge_listing(f, f->arena, call, listing);
+}
+
+
+reg_todo_t
+reg_judge_list_row(reg_flow_t *f, const reg_call_t *call,
+    reg_listing_t *listing)
+{
+    return judge_listing(f, f->row, call, listing);
+}
+
+
+reg_todo_t
+reg_judge_made(reg_flow_t *f)
+{
+    unsigned  i;
+
+    for (i = 0; i < f->ncalls; i++) {
+
+        if (reg_store_failed(f, &f->calls[i])) {
+            return REG_ANSWER;
+        }
+
+        if (f->calls[i].reply.status >= 300) {
+            return reg_refuse(f, REG_E_UNAVAILABLE,
+                              "the storage refused to write an object");
+        }
+    }
+
+    return REG_NEXT;
+}
+
+
+reg_call_t *
+reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
+{
+    reg_buf_t    b;
+    reg_str_t    source, yes = reg_string("true");
+    reg_call_t  *call;
+
+    reg_buf_init(&b, f->arena, 256);
+    reg_buf_char(&b, '/');
+    reg_buf_escape(&b, &f->container, 1);
+    reg_buf_char(&b, '/');
+    reg_buf_escape(&b, &from, 1);
+    source = reg_buf_str(&b);
+
+    call = reg_flow_call(f, REG_PUT, to);
+    reg_call_header(f, call, "X-Copy-From", &source, 0);
+    reg_call_header(f, call, "X-Fresh-Metadata", &yes, 0);
+    call->failed |= (from.data == NULL);
+
+    return call;
+}
