@@ -3,10 +3,12 @@
 #define _GNU_SOURCE
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <time.h>
 
-#include "check_curl.h"
+#include "check_auth.h"
+#include "check_report.h"
 
 
 #define REPLY_MAX  65536

@@ -4,16 +4,19 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "check.h"
-
-
+#include "check_blobs.h"
+#include "check_cursor.h"
+#include "check_outside.h"
+#include "check_repair.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
 
 
 static void on_head(check_t *c, check_request_t *r);
 static void unreferenced(check_t *c);
 static void on_read(check_t *c, check_request_t *r);
-static int compare(const void *key, const void *blob);
 
 
 static const unsigned char  empty[] = {
@@ -21,13 +24,6 @@ static const unsigned char  empty[] = {
     0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c,
     0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55
 };
-
-
-int
-check_young(check_t *c, int64_t modified)
-{
-    return modified > c->now - c->options.grace;
-}
 
 
 void
@@ -127,32 +123,6 @@ on_head(check_t *c, check_request_t *r)
                          r->object_manifest);
         }
     }
-}
-
-
-uint32_t
-check_blob_find(check_t *c, const reg_digest_t *d)
-{
-    check_blob_t  *b;
-
-    if (d->alg != REG_SHA256 || c->nblobs == 0) {
-        return CHECK_NONE;
-    }
-
-    b = bsearch(d->raw, c->blobs, c->nblobs, sizeof(check_blob_t), compare);
-
-    return b ? (uint32_t) (b - c->blobs) : CHECK_NONE;
-}
-
-
-reg_str_t
-check_blob_name(check_t *c, check_pool_t *pool, uint32_t blob)
-{
-    reg_digest_t  d;
-
-    d = check_node_digest(c, blob);
-
-    return reg_path_blob(&pool->arena, &d);
 }
 
 
@@ -300,11 +270,4 @@ on_read(check_t *c, check_request_t *r)
     } else if (memcmp(d.raw, b->hash, sizeof(b->hash)) != 0) {
         check_report(c, CHECK_K_BLOB_DIGEST, &name, NULL, b->size, NULL);
     }
-}
-
-
-static int
-compare(const void *key, const void *blob)
-{
-    return memcmp(key, ((const check_blob_t *) blob)->hash, 32);
 }

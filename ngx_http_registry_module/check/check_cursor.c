@@ -1,6 +1,8 @@
 #include <stdlib.h>
+#include <string.h>
 
-#include "check.h"
+#include "check_cursor.h"
+#include "check_report.h"
 
 
 #define PAGE      10000

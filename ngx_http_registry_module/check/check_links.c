@@ -1,11 +1,14 @@
 /* Links whose text the listing did not prove: their bodies. */
 
-#include "check_repos.h"
+#include <string.h>
+
+#include "check_links.h"
+#include "check_store.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
 
 
 #define LINK_MAX  256
-
-
 
 
 static void on_link(check_t *c, check_request_t *r);
@@ -155,4 +158,39 @@ check_link_target(const check_link_t *link, reg_digest_t *d)
         *d = link->digest;
         return link->kind != REG_OBJECT_TAG_CURRENT && d->alg == REG_SHA256;
     }
+}
+
+
+check_link_t *
+check_link_find(check_batch_t *batch, check_range_t *range,
+    const reg_digest_t *d)
+{
+    int            rc;
+    size_t         low, high, i;
+    check_link_t  *link;
+
+    for (low = range->first, high = range->last; low < high; /* void */) {
+
+        i = low + (high - low) / 2;
+        link = &batch->links[i];
+
+        rc = (int) d->alg - (int) link->digest.alg;
+
+        if (rc == 0) {
+            rc = memcmp(d->raw, link->digest.raw, reg_alg_size(d->alg));
+        }
+
+        if (rc == 0) {
+            return link;
+        }
+
+        if (rc < 0) {
+            high = i;
+
+        } else {
+            low = i + 1;
+        }
+    }
+
+    return NULL;
 }

@@ -1,7 +1,13 @@
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#include "check.h"
+#include "check_blobs.h"
+#include "check_outside.h"
+#include "check_repair.h"
+#include "check_repos.h"
+#include "check_segments.h"
+#include "check_store.h"
 
 
 static void release(check_t *c);

@@ -4,8 +4,12 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "check.h"
+#include "check_manifests.h"
+#include "check_store.h"
+#include "core/reg_path.h"
+#include "core/reg_referrer.h"
 
 
 #define MANIFEST_MAX  (4 * 1024 * 1024)
@@ -14,26 +18,10 @@
 static void on_manifest(check_t *c, check_request_t *r);
 static void read_manifest(check_t *c, check_manifest_t *m,
     const reg_str_t *body);
+static void referrer_make(check_t *c, check_manifest_t *m,
+    const reg_manifest_t *manifest, size_t size);
 static void add_refs(check_t *c, check_manifest_t *m, check_role_t role,
     const reg_descriptor_t *descriptors, size_t n);
-static uint32_t node(check_t *c, const reg_digest_t *d);
-static uint32_t *slot(check_t *c, const unsigned char *hash);
-static void grow_table(check_t *c);
-
-
-check_manifest_t *
-check_manifest_find(check_t *c, const reg_digest_t *d)
-{
-    uint32_t  *n;
-
-    if (c->nmanifests == 0 || d->alg != REG_SHA256) {
-        return NULL;
-    }
-
-    n = slot(c, d->raw);
-
-    return *n == CHECK_NONE ? NULL : &c->manifests[*n];
-}
 
 
 /* it is there after check_wait() */
@@ -51,22 +39,11 @@ check_manifest_load(check_t *c, const reg_digest_t *d)
         return;
     }
 
-    grow_table(c);
+    m = check_manifest_add(c, d);
 
-    if (*slot(c, d->raw) != CHECK_NONE) {
+    if (m == NULL) {
         return;
     }
-
-    c->manifests = check_grow(c->manifests, &c->manifests_room,
-                              c->nmanifests, sizeof(check_manifest_t));
-    m = &c->manifests[c->nmanifests];
-
-    memset(m, 0, sizeof(check_manifest_t));
-    memcpy(m->hash, d->raw, sizeof(m->hash));
-    m->subject = CHECK_NONE;
-    m->state = CHECK_MANIFEST_ABSENT;
-
-    *slot(c, d->raw) = (uint32_t) c->nmanifests++;
 
     blob = check_blob_find(c, d);
 
@@ -158,8 +135,8 @@ read_manifest(check_t *c, check_manifest_t *m, const reg_str_t *body)
     add_refs(c, m, CHECK_REF_CHILD, manifest.manifests, manifest.nmanifests);
 
     if (manifest.has_subject) {
-        m->subject = node(c, &manifest.subject.digest);
-        check_referrer_make(c, m, &manifest, body->len);
+        m->subject = check_node(c, &manifest.subject.digest);
+        referrer_make(c, m, &manifest, body->len);
     }
 
     check_pool_free(&pool);
@@ -178,7 +155,7 @@ add_refs(check_t *c, check_manifest_t *m, check_role_t role,
                              sizeof(check_ref_t));
         ref = &c->refs[c->nrefs++];
 
-        ref->node = node(c, &descriptors[i].digest);
+        ref->node = check_node(c, &descriptors[i].digest);
         ref->role = (role == CHECK_REF_LAYER && descriptors[i].foreign)
                     ? CHECK_REF_FOREIGN : role;
         ref->size = descriptors[i].size;
@@ -188,91 +165,21 @@ add_refs(check_t *c, check_manifest_t *m, check_role_t role,
 }
 
 
-static uint32_t
-node(check_t *c, const reg_digest_t *d)
-{
-    uint32_t  blob;
+/* m->referrer, what its entry holds */
 
-    blob = check_blob_find(c, d);
-
-    if (blob != CHECK_NONE) {
-        return blob;
-    }
-
-    c->others = check_grow(c->others, &c->others_room, c->nothers,
-                           sizeof(reg_digest_t));
-    c->others[c->nothers] = *d;
-
-    return (uint32_t) (c->nblobs + c->nothers++);
-}
-
-
-reg_digest_t
-check_node_digest(check_t *c, uint32_t n)
+static void
+referrer_make(check_t *c, check_manifest_t *m,
+    const reg_manifest_t *manifest, size_t size)
 {
     reg_digest_t  d;
 
-    if (n >= c->nblobs) {
-        return c->others[n - c->nblobs];
+    if (!(c->options.repair & CHECK_REFERRERS)) {
+        return;
     }
 
     memset(&d, 0, sizeof(reg_digest_t));
     d.alg = REG_SHA256;
-    memcpy(d.raw, c->blobs[n].hash, sizeof(c->blobs[n].hash));
+    memcpy(d.raw, m->hash, sizeof(m->hash));
 
-    return d;
-}
-
-
-/* open addressing; a digest is as good as a hash of itself */
-
-static uint32_t *
-slot(check_t *c, const unsigned char *hash)
-{
-    size_t    i;
-    uint32_t  n;
-
-    memcpy(&i, hash, sizeof(size_t));
-
-    for (i &= c->manifests_mask; /* void */; i = (i + 1) & c->manifests_mask) {
-
-        n = c->hashed_manifests[i];
-
-        if (n == CHECK_NONE
-            || memcmp(c->manifests[n].hash, hash,
-                      sizeof(c->manifests[n].hash))
-               == 0)
-        {
-            return &c->hashed_manifests[i];
-        }
-    }
-}
-
-
-static void
-grow_table(check_t *c)
-{
-    size_t     i, size;
-    uint32_t  *table;
-
-    if (c->hashed_manifests && 2 * c->nmanifests < c->manifests_mask) {
-        return;
-    }
-
-    size = c->hashed_manifests ? 2 * (c->manifests_mask + 1) : 1024;
-
-    table = malloc(size * sizeof(uint32_t));
-    if (table == NULL) {
-        check_fatal(c, "out of memory");
-    }
-
-    memset(table, 0xff, size * sizeof(uint32_t));
-
-    free(c->hashed_manifests);
-    c->hashed_manifests = table;
-    c->manifests_mask = size - 1;
-
-    for (i = 0; i < c->nmanifests; i++) {
-        *slot(c, c->manifests[i].hash) = (uint32_t) i;
-    }
+    m->referrer = reg_referrer_text(&c->pool.arena, manifest, &d, size);
 }

@@ -1,6 +1,9 @@
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "check.h"
+#include "check_memory.h"
+#include "check_options.h"
 
 
 #define CHUNK_SIZE  65536

@@ -1,8 +1,13 @@
 /* What is no registry's, and parts of uploads that are ours. */
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "check.h"
+#include "check_outside.h"
+#include "check_cursor.h"
+#include "check_repair.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
 
 
 typedef struct pending_s  pending_t;

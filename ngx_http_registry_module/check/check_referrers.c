@@ -1,6 +1,10 @@
 /* The list of what refers to a manifest, beside registry:2's trees. */
 
-#include "check_repos.h"
+#include <string.h>
+
+#include "check_referrers.h"
+#include "check_repair.h"
+#include "core/reg_path.h"
 #include "core/reg_referrer.h"
 
 
@@ -11,24 +15,6 @@ static void judge_revision(check_t *c, check_batch_t *b, check_repo_t *repo,
 static int listed(check_batch_t *b, check_repo_t *repo,
     const reg_digest_t *subject, const reg_digest_t *d);
 static int compare(const reg_digest_t *a, const reg_digest_t *b);
-
-
-void
-check_referrer_make(check_t *c, check_manifest_t *m,
-    const reg_manifest_t *manifest, size_t size)
-{
-    reg_digest_t  d;
-
-    if (!(c->options.repair & CHECK_REFERRERS)) {
-        return;
-    }
-
-    memset(&d, 0, sizeof(reg_digest_t));
-    d.alg = REG_SHA256;
-    memcpy(d.raw, m->hash, sizeof(m->hash));
-
-    m->referrer = reg_referrer_text(&c->pool.arena, manifest, &d, size);
-}
 
 
 void

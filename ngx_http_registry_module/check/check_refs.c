@@ -1,6 +1,8 @@
 /* What the manifests of a repository need: data, and links in it. */
 
-#include "check_repos.h"
+#include "check_refs.h"
+#include "check_repair.h"
+#include "core/reg_path.h"
 
 
 static void check_blob_ref(check_t *c, check_batch_t *batch,
@@ -225,39 +227,4 @@ check_refs_whole(check_t *c, const check_manifest_t *m)
     }
 
     return 1;
-}
-
-
-check_link_t *
-check_link_find(check_batch_t *batch, check_range_t *range,
-    const reg_digest_t *d)
-{
-    int            rc;
-    size_t         low, high, i;
-    check_link_t  *link;
-
-    for (low = range->first, high = range->last; low < high; /* void */) {
-
-        i = low + (high - low) / 2;
-        link = &batch->links[i];
-
-        rc = (int) d->alg - (int) link->digest.alg;
-
-        if (rc == 0) {
-            rc = memcmp(d->raw, link->digest.raw, reg_alg_size(d->alg));
-        }
-
-        if (rc == 0) {
-            return link;
-        }
-
-        if (rc < 0) {
-            high = i;
-
-        } else {
-            low = i + 1;
-        }
-    }
-
-    return NULL;
 }

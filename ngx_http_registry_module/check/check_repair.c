@@ -5,9 +5,11 @@
 
 #define _GNU_SOURCE
 
+#include <stdarg.h>
 #include <stdlib.h>
 
-#include "check.h"
+#include "check_repair.h"
+#include "check_store.h"
 
 
 typedef struct {

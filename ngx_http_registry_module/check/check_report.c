@@ -4,11 +4,13 @@
 
 #define _GNU_SOURCE
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "check_report.h"
 #include "core/reg_json.h"
 
 
@@ -451,7 +453,7 @@ end_json(check_t *c, int status)
     number(&b, "bytes", c->bytes);
     number(&b, "hashed", c->hashed);
     number(&b, "objects", c->objects);
-    number(&b, "requests", (int64_t) check_store_requests(c));
+    number(&b, "requests", (int64_t) c->requests);
     number(&b, "milliseconds", (int64_t) (now() - r->began));
 
     reg_buf_text(&b, ",\"kinds\":{");
@@ -623,4 +625,21 @@ now(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
 
     return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
+}
+
+
+void
+check_fatal(check_t *c, const char *format, ...)
+{
+    char     text[2048];
+    va_list  args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+
+    check_report_error(c, text);
+    (void) fflush(stdout);
+
+    exit(CHECK_FAILED);
 }

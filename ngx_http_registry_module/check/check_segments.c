@@ -4,8 +4,13 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "check.h"
+#include "check_segments.h"
+#include "check_cursor.h"
+#include "check_repair.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
 
 
 typedef struct {
@@ -30,40 +35,6 @@ static void gaps(check_t *c);
 static reg_str_t head_name(check_t *c, check_pool_t *pool,
     const check_head_t *head);
 static int compare(const void *a, const void *b);
-
-
-void
-check_head_add(check_t *c, const char *object_manifest, uint32_t blob,
-    uint32_t upload)
-{
-    reg_str_t      prefix;
-    const char    *slash;
-    check_head_t  *head;
-
-    /* registry:2 and this module keep segments in the same container */
-
-    slash = strchr(object_manifest, '/');
-    prefix = check_str(slash ? slash + 1 : "");
-
-    if (c->options.prefix.len
-        && prefix.len >= c->options.prefix.len
-        && memcmp(prefix.data, c->options.prefix.data, c->options.prefix.len)
-           == 0)
-    {
-        prefix.data += c->options.prefix.len;
-        prefix.len -= c->options.prefix.len;
-    }
-
-    c->heads = check_grow(c->heads, &c->heads_room, c->nheads,
-                          sizeof(check_head_t));
-    head = &c->heads[c->nheads++];
-
-    memset(head, 0, sizeof(check_head_t));
-    head->prefix = check_strdup(&c->pool, &prefix);
-    head->blob = blob;
-    head->upload = upload;
-    head->next = -1;
-}
 
 
 void

@@ -7,11 +7,15 @@
 
 #define _GNU_SOURCE
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <time.h>
 
-#include "check_curl.h"
+#include "check_store.h"
+#include "check_auth.h"
+#include "check_report.h"
 
 
 #define WAIT         1000               /* milliseconds */
@@ -42,7 +46,6 @@ struct check_store_s {
     long                running;
     CURL              **idle;
     size_t              nidle;
-    uint64_t            sent;
 };
 
 
@@ -118,13 +121,6 @@ check_store_free(check_t *c)
     free(s);
 
     curl_global_cleanup();
-}
-
-
-uint64_t
-check_store_requests(check_t *c)
-{
-    return c->store ? c->store->sent : 0;
 }
 
 
@@ -394,7 +390,7 @@ start(check_t *c, check_request_t *r)
     }
 
     s->running++;
-    s->sent++;
+    c->requests++;
 }
 
 
@@ -706,21 +702,4 @@ now(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
 
     return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
-}
-
-
-void
-check_fatal(check_t *c, const char *format, ...)
-{
-    char     text[2048];
-    va_list  args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-
-    check_report_error(c, text);
-    (void) fflush(stdout);
-
-    exit(CHECK_FAILED);
 }

@@ -10,6 +10,8 @@ char *ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_registry_set_external_url(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_registry_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_registry_set_switch(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_registry_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -24,9 +24,6 @@ typedef struct {
 } ngx_http_registry_health_state_t;
 
 
-char *ngx_http_registry_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
 /* for init_process: of ngx_http_registry_health_t pointers */
 ngx_int_t ngx_http_registry_health_init_worker(ngx_cycle_t *cycle,
     ngx_array_t *checks);

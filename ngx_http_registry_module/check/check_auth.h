@@ -1,7 +1,7 @@
 /* What the files that use libcurl share. */
 
-#ifndef _CHECK_CURL_H_INCLUDED_
-#define _CHECK_CURL_H_INCLUDED_
+#ifndef _CHECK_AUTH_H_INCLUDED_
+#define _CHECK_AUTH_H_INCLUDED_
 
 
 #include <curl/curl.h>
@@ -13,7 +13,7 @@
 #define CHECK_BACKOFF  250              /* milliseconds, doubled each time */
 
 
-/* check_auth.c: both to be freed; the URL is that of the container */
+/* both to be freed; the URL is that of the container */
 void check_auth(check_t *c, char **token, char **url);
 
 /* of all requests: the token goes to no other host than is named */
@@ -23,4 +23,4 @@ void check_curl_options(check_t *c, CURL *easy);
 char *check_curl_field(const char *p, size_t len, const char *name);
 
 
-#endif /* _CHECK_CURL_H_INCLUDED_ */
+#endif /* _CHECK_AUTH_H_INCLUDED_ */
