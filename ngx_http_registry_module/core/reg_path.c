@@ -161,7 +161,9 @@ reg_path_read_referrer(const reg_str_t *object, const reg_str_t *prefix,
     reg_str_t      text;
     unsigned char  digest[REG_DIGEST_TEXT_MAX], *slash;
 
-    if (object->len <= prefix->len) {
+    if (object->len <= prefix->len
+        || memcmp(object->data, prefix->data, prefix->len) != 0)
+    {
         return REG_BAD;
     }
 
