@@ -194,14 +194,44 @@ is_deeply([grep { join('', lines($_)) =~ m{^#include "ops/}m }
            glob("$src/check/*.[ch] $src/core/*.[ch]")], [],
           'neither core nor registry-check includes anything of ops');
 
-# sizes
-
 sub lines {
     my ($name) = @_;
 
     open my $fh, '<', $name or die "$name: $!";
     return <$fh>;
 }
+
+# docs/architecture.md: a table for each folder, with all that stands in it
+
+my (%told, %paths, $folder);
+my $prefix = 'ngx_http_registry_';
+
+for my $line (lines("$top/docs/architecture.md")) {
+    $folder = $1 if $line =~ m{^\| `(\w+)/` \|};
+    $folder = undef if $line !~ /^\|/;
+
+    $paths{$1} = 1 while $line =~ m{`(\w+/(?:reg|check|ngx)_\w+\.[ch])`}g;
+
+    if ($folder && $line =~ /^\| ([^|]*) \|/ && $1 !~ m{/`}) {
+        my $names = $1;
+
+        $told{$folder}{$1} = 1 while $names =~ /`(\w+)`/g;
+    }
+}
+
+for my $folder (@folders, 'check') {
+    my @there = map { basename($_, '.c') =~ s/^$prefix//r }
+                glob("$src/$folder/*.c");
+
+    is(join("\n", sort keys %{ $told{$folder} || {} }),
+       join("\n", sort @there), "docs/architecture.md tells all of $folder/");
+}
+
+cmp_ok(scalar keys %paths, '>', 20, 'it tells the way of a push and a pull');
+is(join("\n", grep { !-e "$src/$_" } sort keys %paths), '',
+   'by files that are there');
+
+# sizes
 
 my (@sizes, @long_files, @long_functions, @long_headers, @elsewhere);
 
