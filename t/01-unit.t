@@ -1,6 +1,7 @@
 #!/bin/sh
 #
-# Builds core/ and ops/ with each t/unit/test_*.c under the sanitizers and runs them.
+# Builds core/ and ops/ with each t/unit/test_*.c under the sanitizers and runs
+# them.
 #
 # UNIT_FLAGS replaces the sanitizers, UNIT_BUILD the folder; UNIT_RUN is a
 # command that runs each of them.

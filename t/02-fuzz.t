@@ -53,7 +53,7 @@ link_target()
     local i name=$1
     local -a more=()
 
-    if grep -q '^#include "ngx_' "t/fuzz/$name.c"; then
+    if grep -q '^#include ".*ngx_http_registry_' "t/fuzz/$name.c"; then
         more=(-Wno-unused-parameter -Wno-unused-function
               -fno-sanitize=nonnull-attribute,pointer-overflow,alignment
               -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all -I $dir

@@ -172,13 +172,15 @@ struct ngx_http_registry_ctx_s {
 };
 
 
+/*
+ * Who has ended what a request waits for says by next() what is to be done,
+ * then wakes it: by r->write_event_handler(r), or, within a subrequest or a
+ * row that is being started, by ngx_http_post_request().
+ */
 void ngx_http_registry_next(ngx_http_request_t *r,
     ngx_http_registry_next_t next);
 
-/*
- * One call on an upstream of nginx.  expected(): what goes to the
- * client is what it was told, or nothing; told_length(): 0 is logged.
- */
+/* of a subrequest, or of the main request's own upstream */
 ngx_http_registry_call_t *ngx_http_registry_call_of(ngx_http_request_t *r);
 
 

@@ -5,15 +5,25 @@
 #include "ngx_http_registry_ctx.h"
 
 
+/* for reg_arena_t: ctx is a pool */
 void *ngx_http_registry_alloc(void *ctx, size_t size);
 reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
 
 /* for the log: what a client, a variable or the storage says */
 ngx_str_t ngx_http_registry_visible(ngx_http_request_t *r, ngx_str_t *s);
+
+/* a value that a variable decides; what is neither on nor off is "safe" */
 ngx_uint_t ngx_http_registry_switched(ngx_http_request_t *r,
     ngx_http_complex_value_t *cv, const char *directive, ngx_uint_t safe);
+
+/*
+ * All lines of one header of the client as one list, RFC 9110, 5.3; value is
+ * left alone when there is none.  NGX_ERROR, or 431.
+ */
 ngx_int_t ngx_http_registry_copy_header(ngx_http_request_t *r, ngx_str_t *name,
     reg_str_t *value);
+
+/* a header of the answer; nothing is copied */
 ngx_int_t ngx_http_registry_push(ngx_http_request_t *r, const char *name,
     u_char *value, size_t len);
 

@@ -4,12 +4,12 @@
  */
 
 #include "ngx_http_registry_fill.h"
+#include "ops/reg_blob.h"
 #include "ops/reg_data.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "storage/ngx_http_registry_subrequest.h"
 #include "ngx_http_registry_slice.h"
 #include "ngx_http_registry_verify.h"
-#include "ops/reg_blob.h"
 
 
 #if (NGX_HTTP_CACHE)

@@ -12,9 +12,9 @@
  */
 
 #include "ngx_http_registry_flight.h"
+#include "ops/reg_store.h"
 #include "shared/ngx_http_registry_cache.h"
 #include "shared/ngx_http_registry_stat.h"
-#include "ops/reg_store.h"
 
 
 #define NGX_HTTP_REGISTRY_FLIGHTS  256

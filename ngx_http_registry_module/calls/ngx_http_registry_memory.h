@@ -5,7 +5,10 @@
 #include "base/ngx_http_registry_ctx.h"
 
 
+/* into call->reply.body, or to call->sink() */
 extern const ngx_http_registry_reply_t  ngx_http_registry_reply_memory;
+
+/* the next bytes of it; NGX_ERROR: more than reply_max */
 ngx_int_t ngx_http_registry_keep_body(ngx_http_request_t *r,
     ngx_http_registry_call_t *rc, u_char *p, size_t len);
 

@@ -6,7 +6,7 @@
 
 
 /*
- * Calls[0]'s reply goes to the client as a part of its own; returns
+ * Calls[0]'s reply goes to the client as a range of its own; returns
  * as calls_start().
  */
 ngx_int_t ngx_http_registry_part(ngx_http_request_t *r);

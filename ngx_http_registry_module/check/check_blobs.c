@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "check_blobs.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
 #include "check_cursor.h"
 #include "check_outside.h"
 #include "check_repair.h"
-#include "core/reg_object.h"
-#include "core/reg_path.h"
 
 
 static void on_head(check_t *c, check_request_t *r);

@@ -4,8 +4,8 @@
 #define _CHECK_CURSOR_H_INCLUDED_
 
 
-#include "check_store.h"
 #include "core/reg_listing.h"
+#include "check_store.h"
 
 
 /* a listing, read page by page, the next one on its way already */

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "check_index.h"
-#include "check_report.h"
 #include "core/reg_path.h"
+#include "check_report.h"
 
 
 static int compare(const void *key, const void *blob);

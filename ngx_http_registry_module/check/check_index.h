@@ -4,8 +4,8 @@
 #define _CHECK_INDEX_H_INCLUDED_
 
 
-#include "check_memory.h"
 #include "core/reg_digest.h"
+#include "check_memory.h"
 
 
 #define CHECK_NONE      UINT32_MAX

@@ -1,11 +1,11 @@
 /* One repository of a batch, when all its links and manifests were read. */
 
 #include "check_judge.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
 #include "check_referrers.h"
 #include "check_refs.h"
 #include "check_repair.h"
-#include "core/reg_object.h"
-#include "core/reg_path.h"
 
 
 static void judge_links(check_t *c, check_batch_t *b, check_repo_t *repo);

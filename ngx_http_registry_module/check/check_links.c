@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "check_links.h"
-#include "check_store.h"
 #include "core/reg_object.h"
 #include "core/reg_path.h"
+#include "check_store.h"
 
 
 #define LINK_MAX  256

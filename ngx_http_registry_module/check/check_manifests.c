@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "check_manifests.h"
-#include "check_store.h"
 #include "core/reg_path.h"
 #include "core/reg_referrer.h"
+#include "check_store.h"
 
 
 #define MANIFEST_MAX  (4 * 1024 * 1024)

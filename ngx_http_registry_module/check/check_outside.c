@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "check_outside.h"
-#include "check_cursor.h"
-#include "check_repair.h"
 #include "core/reg_object.h"
 #include "core/reg_path.h"
+#include "check_cursor.h"
+#include "check_repair.h"
 
 
 typedef struct pending_s  pending_t;

@@ -2,8 +2,8 @@
 #define _CHECK_OUTSIDE_H_INCLUDED_
 
 
-#include "check.h"
 #include "core/reg_listing.h"
+#include "check.h"
 
 
 /* what is no registry's; all names pass here in their order */

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "check_referrers.h"
-#include "check_repair.h"
 #include "core/reg_path.h"
 #include "core/reg_referrer.h"
+#include "check_repair.h"
 
 
 static void judge_entry(check_t *c, check_batch_t *b, check_repo_t *repo,

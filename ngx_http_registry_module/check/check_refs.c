@@ -1,8 +1,8 @@
 /* What the manifests of a repository need: data, and links in it. */
 
 #include "check_refs.h"
-#include "check_repair.h"
 #include "core/reg_path.h"
+#include "check_repair.h"
 
 
 static void check_blob_ref(check_t *c, check_batch_t *batch,

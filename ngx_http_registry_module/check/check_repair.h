@@ -2,8 +2,8 @@
 #define _CHECK_REPAIR_H_INCLUDED_
 
 
-#include "check_report.h"
 #include "core/reg_route.h"
+#include "check_report.h"
 
 
 /* NULL when this kind is not to be repaired */

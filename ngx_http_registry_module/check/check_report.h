@@ -2,8 +2,8 @@
 #define _CHECK_REPORT_H_INCLUDED_
 
 
-#include "check.h"
 #include "core/reg_route.h"
+#include "check.h"
 
 
 typedef enum {

@@ -14,13 +14,13 @@
 #include <string.h>
 
 #include "check_repos.h"
+#include "core/reg_object.h"
+#include "core/reg_path.h"
 #include "check_cursor.h"
 #include "check_judge.h"
 #include "check_manifests.h"
 #include "check_outside.h"
 #include "check_repair.h"
-#include "core/reg_object.h"
-#include "core/reg_path.h"
 
 
 #define BATCH_LINKS  20000

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "check_segments.h"
-#include "check_cursor.h"
-#include "check_repair.h"
 #include "core/reg_object.h"
 #include "core/reg_path.h"
+#include "check_cursor.h"
+#include "check_repair.h"
 
 
 typedef struct {

@@ -4,9 +4,9 @@
 #define _CHECK_STORE_H_INCLUDED_
 
 
-#include "check.h"
 #include "core/reg_digest.h"
 #include "core/reg_route.h"
+#include "check.h"
 
 
 /* one request to the storage; 2xx and 404 reach "done", else the run ends */

@@ -1,6 +1,5 @@
 /*
- * Answers: the flow's, and registry JSON instead of the pages of nginx's own
- * errors.
+ * The answer of the flow, and its header.
  */
 
 #include "ngx_http_registry_answer.h"

@@ -6,6 +6,7 @@
 
 #include "ngx_http_registry_drive.h"
 #include "ops/reg_ops.h"
+#include "ops/reg_store.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "client/ngx_http_registry_answer.h"
 #include "client/ngx_http_registry_body.h"
@@ -17,7 +18,6 @@
 #include "calls/ngx_http_registry_pass.h"
 #include "calls/ngx_http_registry_range.h"
 #include "ngx_http_registry_log.h"
-#include "ops/reg_store.h"
 
 
 static ngx_uint_t ngx_http_registry_container_done(ngx_http_request_t *r);

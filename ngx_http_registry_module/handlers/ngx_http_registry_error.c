@@ -1,6 +1,6 @@
 /*
- * Registry JSON instead of the pages of nginx's own errors, and what all answers
- * say.
+ * Registry JSON instead of the pages of nginx's own errors, and what all
+ * answers say.
  */
 
 #include "ngx_http_registry_error.h"

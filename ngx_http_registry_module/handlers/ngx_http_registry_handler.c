@@ -6,6 +6,7 @@
 #include "base/ngx_http_registry_util.h"
 #include "core/reg_name.h"
 #include "ops/reg_ops.h"
+#include "ops/reg_store.h"
 #include "shared/ngx_http_registry_places.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "client/ngx_http_registry_body.h"
@@ -17,7 +18,6 @@
 #include "ngx_http_registry_drive.h"
 #include "ngx_http_registry_immutable.h"
 #include "ngx_http_registry_redirect.h"
-#include "ops/reg_store.h"
 
 #include <openssl/rand.h>
 

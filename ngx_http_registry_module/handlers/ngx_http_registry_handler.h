@@ -5,11 +5,7 @@
 #include "base/ngx_http_registry_ctx.h"
 
 
-/*
- * Who has ended what a request waits for says by next() what is to
- * be done, then wakes it: by r->write_event_handler(r), or, within a
- * subrequest or a row that is being started, by ngx_http_post_request().
- */
+/* the content handler, of the main request and of its subrequests */
 ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
 
 

@@ -7,6 +7,8 @@
 
 /* for the log phase */
 ngx_int_t ngx_http_registry_log_handler(ngx_http_request_t *r);
+
+/* f->damage, once: what is wrong in the container */
 void ngx_http_registry_log_damage(ngx_http_request_t *r, reg_flow_t *f);
 
 

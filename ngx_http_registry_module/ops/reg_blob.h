@@ -2,8 +2,8 @@
 #define _REG_BLOB_H_INCLUDED_
 
 
-#include "reg_flow.h"
 #include "reg_data.h"
+#include "reg_flow.h"
 
 
 /* the first row for f->route and f->method; 405 is a row, too */

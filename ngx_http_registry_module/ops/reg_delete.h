@@ -1,6 +1,6 @@
 /*
- * What the rows of one delete share: reg_delete_ops.c finds and deletes,
- * reg_keep_ops.c has what must stay.
+ * What the rows of one delete share: reg_manifest_delete.c finds and
+ * deletes, reg_keep.c has what must stay.
  */
 
 #ifndef _REG_DELETE_H_INCLUDED_

@@ -7,8 +7,8 @@
 #define _REG_OPS_H_INCLUDED_
 
 
-#include "reg_flow.h"
 #include "core/reg_listing.h"
+#include "reg_flow.h"
 
 
 /* sets f->step for f->route and f->method; NULL: out of memory */

@@ -474,7 +474,8 @@ reg_upload_check_siblings(reg_flow_t *f)
         }
     }
 
-    return u->written ? reg_upload_ask_listing(f, u->before.tip_start) : REG_NEXT;
+    return u->written ? reg_upload_ask_listing(f, u->before.tip_start)
+                      : REG_NEXT;
 }
 
 

@@ -5,7 +5,7 @@
  * the same parts; these are compared with what was hashed; then the large
  * object is written at the blob's name.  While that may still happen a mark
  * stands beside them; without one, and without a large object that names
- * them, they are nobody's (reg_final_ops.c).
+ * them, they are nobody's (reg_final.c).
  *
  * Segments never expire.  RGW (16.2) removes an expiry that an object has by
  * X-Remove-Delete-At only in part: a note stays that it ended in 1970, and

@@ -2,8 +2,8 @@
 #define _REG_STORE_H_INCLUDED_
 
 
-#include "reg_flow.h"
 #include "core/reg_listing.h"
+#include "reg_flow.h"
 
 
 /*

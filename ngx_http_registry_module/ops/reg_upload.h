@@ -1,7 +1,7 @@
 /*
- * What the requests of one upload share: reg_upload_ops.c begins, feeds,
- * reports and cancels it, reg_mount_ops.c does without, reg_commit_ops.c
- * makes a blob of it, and reg_part_ops.c has the rows that deal with parts.
+ * What the requests of one upload share: reg_upload_begin.c begins, feeds,
+ * reports and cancels it, reg_mount.c does without, reg_commit.c makes a blob
+ * of it; reg_find.c and reg_part.c have the rows that deal with parts.
  */
 
 #ifndef _REG_UPLOAD_H_INCLUDED_
@@ -10,10 +10,10 @@
 
 #include <openssl/md5.h>
 
-#include "reg_data.h"
-#include "reg_ops.h"
 #include "core/reg_parts.h"
 #include "core/reg_session.h"
+#include "reg_data.h"
+#include "reg_ops.h"
 
 
 #define REG_LISTING_PAGE  1000
@@ -149,14 +149,11 @@ typedef struct {
 } reg_upload_t;
 
 
-/* reg_part_ops.c: 0 when nobody can know, too */
+/* 0 when nobody can know, too */
 int reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip);
 
 
-/*
- * reg_merge_ops.c: "read small parts", "merge parts", "delete merged".
- * small() is how many at the end of u->path are worth it.
- */
+/* how many parts at the end of u->path are worth merging */
 unsigned reg_upload_small(const reg_upload_t *u);
 
 
@@ -165,8 +162,6 @@ reg_str_t reg_upload_part(reg_flow_t *f, const reg_part_t *part);
 
 /* X-Delete-After of what belongs to the upload */
 int64_t reg_upload_lifetime(const reg_flow_t *f);
-
-/* reg_upload_ops.c */
 
 /* a random UUID; 0: out of memory */
 int reg_upload_new_id(reg_flow_t *f, reg_str_t *id);

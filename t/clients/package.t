@@ -134,7 +134,7 @@ versions_agree()
     local version
 
     version=$(sed -n 's/^#define NGX_HTTP_REGISTRY_VERSION *"\(.*\)"/\1/p' \
-        ngx_http_registry_module/ngx_http_registry_module.h)
+        ngx_http_registry_module/base/ngx_http_registry.h)
     echo "the header has $version"
 
     [ "$(sed -n '/./{p;q}' CHANGES)" \

@@ -5,6 +5,8 @@
 
 #include "storage/ngx_http_registry_swift.c"
 #include "storage/ngx_http_registry_upstream.c"
+#include "calls/ngx_http_registry_memory.c"
+#include "base/ngx_http_registry_ctx.c"
 
 #include "fuzz.h"
 

@@ -547,7 +547,7 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 }
 
 
-/* as ngx_http_registry_place.c does it */
+/* as ngx_http_registry_places.c does it */
 
 static int
 place(void *places, reg_place_t what, const reg_str_t *id, uint64_t tip)
