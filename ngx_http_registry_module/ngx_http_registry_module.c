@@ -366,8 +366,8 @@ static ngx_command_t  ngx_http_registry_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_registry_module_ctx = {
-    ngx_http_registry_add_variables,       /* preconfiguration */
-    ngx_http_registry_init,                /* postconfiguration */
+    ngx_http_registry_variables_add,          /* preconfiguration */
+    ngx_http_registry_init,                   /* postconfiguration */
 
     ngx_http_registry_create_main_conf,    /* create main configuration */
     NULL,                                  /* init main configuration */
@@ -638,7 +638,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_registry_loc_conf_t  *prev = parent;
     ngx_http_registry_loc_conf_t  *conf = child;
 
-    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_core_loc_conf_t  *clcf;
 
     ngx_http_registry_merge_storage(conf, prev);
     ngx_http_registry_merge_rules(conf, prev);
@@ -743,7 +743,7 @@ ngx_http_registry_init(ngx_conf_t *cf)
     *log = ngx_http_registry_log_handler;
 
     if (ngx_http_registry_secrets_former(cf) != NGX_OK
-        || ngx_http_registry_filters_init(cf) != NGX_OK
+        || ngx_http_registry_error_filters_init(cf) != NGX_OK
         || ngx_http_registry_variables_init(cf) != NGX_OK
         || ngx_http_registry_ssl_watch(cf) != NGX_OK
         || ngx_http_registry_access_init(cf) != NGX_OK)
@@ -758,10 +758,10 @@ ngx_http_registry_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_registry_init_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                       i;
-    ngx_http_conf_ctx_t             *http;
-    ngx_http_registry_account_t    **accounts;
-    ngx_http_registry_main_conf_t   *rmcf;
+    ngx_uint_t                      i;
+    ngx_http_conf_ctx_t            *http;
+    ngx_http_registry_account_t   **accounts;
+    ngx_http_registry_main_conf_t  *rmcf;
 
     http = (ngx_http_conf_ctx_t *) cycle->conf_ctx[ngx_http_module.index];
 

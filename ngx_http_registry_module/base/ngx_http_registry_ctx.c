@@ -5,8 +5,8 @@
 #include "ngx_http_registry_ctx.h"
 
 
-ngx_http_registry_call_t *
-ngx_http_registry_call_of(ngx_http_request_t *r)
+ngx_http_registry_exchange_t *
+ngx_http_registry_exchange_of(ngx_http_request_t *r)
 {
     ngx_http_registry_ctx_t  *ctx;
 

@@ -31,7 +31,7 @@ typedef enum {
 /* one storage call, on a subrequest or, when its reply is the client's,
    on the main request */
 
-typedef struct ngx_http_registry_call_s    ngx_http_registry_call_t;
+typedef struct ngx_http_registry_exchange_s    ngx_http_registry_exchange_t;
 
 
 /* one call has its reply, or, unless NULL, is to be made after all */
@@ -50,39 +50,39 @@ typedef void (*ngx_http_registry_arrived_pt)(ngx_http_request_t *r,
 
 typedef struct {
     ngx_int_t                    (*upstream)(ngx_http_request_t *r,
-                                       ngx_http_registry_call_t *rc);
+                                       ngx_http_registry_exchange_t *ex);
     void                         (*started)(ngx_http_request_t *r,
-                                       ngx_http_registry_call_t *rc);
+                                       ngx_http_registry_exchange_t *ex);
     ngx_int_t                    (*header)(ngx_http_request_t *r,
-                                       ngx_http_registry_call_t *rc);
+                                       ngx_http_registry_exchange_t *ex);
     ngx_int_t                    (*filter_init)(ngx_http_request_t *r,
-                                       ngx_http_registry_call_t *rc);
+                                       ngx_http_registry_exchange_t *ex);
     ngx_int_t                    (*filter)(ngx_http_request_t *r,
-                                       ngx_http_registry_call_t *rc,
+                                       ngx_http_registry_exchange_t *ex,
                                        ssize_t bytes);
     ngx_int_t                    (*pipe)(ngx_event_pipe_t *p,
-                                       ngx_http_registry_call_t *rc,
+                                       ngx_http_registry_exchange_t *ex,
                                        ngx_buf_t *buf);
     ngx_int_t                    (*output)(ngx_http_request_t *r,
-                                       ngx_http_registry_call_t *rc,
+                                       ngx_http_registry_exchange_t *ex,
                                        ngx_chain_t *in, ngx_chain_t **out);
 } ngx_http_registry_reply_t;
 
 
-struct ngx_http_registry_call_s {
+struct ngx_http_registry_exchange_s {
     reg_call_t                    *call;
     ngx_http_registry_ctx_t       *ctx;
     const ngx_http_registry_reply_t  *reply;
 
     /* the request's body and its length, -1: chunked; NULL: call->body */
     ngx_int_t                    (*feed)(ngx_http_request_t *sr,
-                                       ngx_http_registry_call_t *rc,
+                                       ngx_http_registry_exchange_t *ex,
                                        off_t *length, ngx_chain_t **bufs);
 
     ngx_http_registry_flight_t    *flight;      /* others wait for it */
     ngx_http_registry_slice_t     *slice;       /* of a part that is kept */
-    ngx_http_registry_call_t      *before;      /* it was fetched ahead by */
-    ngx_http_registry_call_t      *next;        /* with a pool of its own */
+    ngx_http_registry_exchange_t  *before;      /* it was fetched ahead by */
+    ngx_http_registry_exchange_t  *next;        /* with a pool of its own */
     ngx_pool_t                    *pool;        /* its own, or NULL */
     ngx_http_request_t            *request;     /* ahead, done */
 
@@ -122,7 +122,7 @@ struct ngx_http_registry_ctx_s {
     reg_arena_t                    arena;
     reg_arena_t                    row;         /* in row_pool */
     ngx_pool_t                    *row_pool;    /* NULL: nothing is in it */
-    ngx_http_registry_call_t      *calls;       /* that have pools */
+    ngx_http_registry_exchange_t  *calls;       /* that have pools */
     reg_flow_t                    *flow;        /* at work: one of the two */
     reg_flow_t                     operation;
     reg_flow_t                     container;
@@ -140,11 +140,11 @@ struct ngx_http_registry_ctx_s {
     ngx_buf_t                     *body_piece;  /* of its file */
     off_t                          fed;         /* by earlier calls */
 
-    ngx_http_registry_call_t      *own;         /* on its own upstream */
+    ngx_http_registry_exchange_t  *own;         /* on its own upstream */
     ngx_http_registry_early_t     *early;       /* not passed yet */
     ngx_http_registry_verify_t    *verify;      /* NULL: nothing */
-    ngx_http_request_t            *part;        /* the last one, done */
-    ngx_http_registry_call_t      *ahead;       /* the last slice */
+    ngx_http_request_t            *range;       /* the last one, done */
+    ngx_http_registry_exchange_t  *ahead;       /* the last slice */
     ngx_str_t                      error_body;  /* instead of nginx's own */
     ngx_str_t                      last_error;
 
@@ -181,7 +181,8 @@ void ngx_http_registry_next(ngx_http_request_t *r,
     ngx_http_registry_next_t next);
 
 /* of a subrequest, or of the main request's own upstream */
-ngx_http_registry_call_t *ngx_http_registry_call_of(ngx_http_request_t *r);
+ngx_http_registry_exchange_t *ngx_http_registry_exchange_of(
+    ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_REGISTRY_CTX_H_INCLUDED_ */

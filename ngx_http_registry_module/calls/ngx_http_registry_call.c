@@ -55,7 +55,7 @@ ngx_http_registry_calls_recall(ngx_http_request_t *r)
             return NGX_ERROR;
         }
 
-        rc = ngx_http_registry_recall(r, &f->calls[i]);
+        rc = ngx_http_registry_flight_recall(r, &f->calls[i]);
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
@@ -85,7 +85,7 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
         return ngx_http_registry_pause(r);
     }
 
-    rc = ngx_http_registry_token(r);
+    rc = ngx_http_registry_ready_token(r);
 
     if (rc == NGX_AGAIN) {
         return NGX_AGAIN;
@@ -112,7 +112,7 @@ ngx_http_registry_calls_start(ngx_http_request_t *r)
         }
     }
 
-    ngx_http_registry_busy(ctx, 1);
+    ngx_http_registry_ready_busy(ctx, 1);
 
     ctx->running = 0;
 
@@ -223,8 +223,8 @@ ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
         return NGX_OK;
     }
 
-    rc = ngx_http_registry_early(r, call, flight,
-                                 ngx_http_registry_call_arrived);
+    rc = ngx_http_registry_early_begin(r, call, flight,
+                                       ngx_http_registry_call_arrived);
 
     return rc == NGX_DECLINED ? ngx_http_registry_subrequest(r, call, flight)
                               : rc;
@@ -272,7 +272,7 @@ ngx_http_registry_call_arrived(ngx_http_request_t *r, reg_call_t *again)
         ngx_http_registry_next(r, NGX_HTTP_REGISTRY_FAIL);
 
     } else if (again == NULL && --ctx->running == 0) {
-        ngx_http_registry_busy(ctx, 0);
+        ngx_http_registry_ready_busy(ctx, 0);
         ngx_http_registry_next(r, NGX_HTTP_REGISTRY_JUDGE);
 
     } else {
@@ -293,15 +293,15 @@ ngx_http_registry_call_arrived(ngx_http_request_t *r, reg_call_t *again)
  * Not of a feed, which shares the client's body with the request.
  */
 
-static ngx_http_registry_call_t *
+static ngx_http_registry_exchange_t *
 ngx_http_registry_call_create(ngx_http_request_t *r, ngx_uint_t feed)
 {
-    ngx_pool_t                *pool;
-    ngx_http_registry_ctx_t   *ctx;
-    ngx_http_registry_call_t  *rc;
+    ngx_pool_t                    *pool;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_exchange_t  *ex;
 
     if (feed) {
-        return ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
+        return ngx_pcalloc(r->pool, sizeof(ngx_http_registry_exchange_t));
     }
 
     pool = ngx_create_pool(NGX_HTTP_REGISTRY_CALL_POOL, r->connection->log);
@@ -309,19 +309,19 @@ ngx_http_registry_call_create(ngx_http_request_t *r, ngx_uint_t feed)
         return NULL;
     }
 
-    rc = ngx_pcalloc(pool, sizeof(ngx_http_registry_call_t));
-    if (rc == NULL) {
+    ex = ngx_pcalloc(pool, sizeof(ngx_http_registry_exchange_t));
+    if (ex == NULL) {
         ngx_destroy_pool(pool);
         return NULL;
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    rc->pool = pool;
-    rc->next = ctx->calls;
-    ctx->calls = rc;
+    ex->pool = pool;
+    ex->next = ctx->calls;
+    ctx->calls = ex;
 
-    return rc;
+    return ex;
 }
 
 
@@ -335,7 +335,7 @@ ngx_http_registry_calls_free(void *data)
 {
     ngx_http_registry_ctx_t  *ctx = data;
 
-    ngx_pool_t               *pool;
+    ngx_pool_t  *pool;
 
     if (ctx->calls) {
         ngx_http_set_log_request(ctx->request->connection->log, ctx->request);
@@ -375,42 +375,43 @@ static ngx_int_t
 ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight)
 {
-    ngx_http_request_t          *sr;
-    ngx_http_registry_ctx_t     *ctx;
-    ngx_http_registry_call_t    *rc;
-    ngx_http_post_subrequest_t  *ps;
+    ngx_http_request_t            *sr;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_exchange_t  *ex;
+    ngx_http_post_subrequest_t    *ps;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    rc = ngx_http_registry_call_create(r, call->feed);
-    if (rc == NULL) {
+    ex = ngx_http_registry_call_create(r, call->feed);
+    if (ex == NULL) {
         return NGX_ERROR;
     }
 
-    ps = ngx_palloc(rc->pool ? rc->pool : r->pool,
+    ps = ngx_palloc(ex->pool ? ex->pool : r->pool,
                     sizeof(ngx_http_post_subrequest_t));
     if (ps == NULL) {
         return NGX_ERROR;
     }
 
-    rc->call = call;
-    rc->ctx = ctx;
-    rc->reply = &ngx_http_registry_reply_memory;
-    rc->feed = call->feed ? ngx_http_registry_feed_begin : NULL;
-    rc->flight = flight;
-    rc->since = ngx_current_msec;
-    rc->length = -1;
+    ex->call = call;
+    ex->ctx = ctx;
+    ex->reply = &ngx_http_registry_reply_memory;
+    ex->feed = call->feed ? ngx_http_registry_feed_begin : NULL;
+    ex->flight = flight;
+    ex->since = ngx_current_msec;
+    ex->length = -1;
 
     ps->handler = ngx_http_registry_call_done;
-    ps->data = rc;
+    ps->data = ex;
 
     /*
      * In the background, because several run at once and none has output;
      * the parent is woken by call_done().
      */
 
-    sr = ngx_http_registry_clone(r, rc, ps, NGX_HTTP_SUBREQUEST_IN_MEMORY
-                                            |NGX_HTTP_SUBREQUEST_BACKGROUND);
+    sr = ngx_http_registry_subrequest_create(r, ex, ps,
+                                             NGX_HTTP_SUBREQUEST_IN_MEMORY
+                                             |NGX_HTTP_SUBREQUEST_BACKGROUND);
     if (sr == NULL) {
         return NGX_ERROR;
     }
@@ -431,47 +432,47 @@ ngx_http_registry_subrequest(ngx_http_request_t *r, reg_call_t *call,
 static ngx_int_t
 ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 {
-    ngx_http_registry_call_t  *done = data;
+    ngx_http_registry_exchange_t  *ex = data;
 
-    ngx_http_request_t        *r;
-    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_request_t       *r;
+    ngx_http_registry_ctx_t  *ctx;
 
-    ctx = done->ctx;
+    ctx = ex->ctx;
     r = sr->main;
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
                    "http registry reply %ui rc:%i whole:%d",
-                   (ngx_uint_t) done->call->reply.status, rc, done->whole);
+                   (ngx_uint_t) ex->call->reply.status, rc, ex->whole);
 
-    if (rc != NGX_OK || !done->whole) {
+    if (rc != NGX_OK || !ex->whole) {
 
         /* what is cut short is no reply */
 
-        done->call->reply.status = 0;
+        ex->call->reply.status = 0;
     }
 
-    done->call->reply.body.data = done->body.pos;
-    done->call->reply.body.len = done->body.last - done->body.pos;
+    ex->call->reply.body.data = ex->body.pos;
+    ex->call->reply.body.len = ex->body.last - ex->body.pos;
 
-    if (done->call->feed) {
-        ngx_http_registry_feed_end(sr, done);
+    if (ex->call->feed) {
+        ngx_http_registry_feed_end(sr, ex);
     }
 
-    ngx_http_registry_count_call(done->call, 0,
-                                 ngx_current_msec - done->since);
+    ngx_http_registry_count_call(ex->call, 0,
+                                 ngx_current_msec - ex->since);
 
-    ngx_http_registry_changed(r, done->call);
-    ngx_http_registry_stale(r, done->call);
+    ngx_http_registry_flight_changed(r, ex->call);
+    ngx_http_registry_stale(r, ex->call);
 
-    if (done->flight) {
-        ngx_http_registry_flight_end(r, done->call, done->flight);
+    if (ex->flight) {
+        ngx_http_registry_flight_end(r, ex->call, ex->flight);
     }
 
     if (ctx->running == 0 || --ctx->running) {
         return NGX_OK;
     }
 
-    ngx_http_registry_busy(ctx, 0);
+    ngx_http_registry_ready_busy(ctx, 0);
     ngx_http_registry_next(r, ctx->status ? NGX_HTTP_REGISTRY_FAIL
                                             : NGX_HTTP_REGISTRY_JUDGE);
 
@@ -482,20 +483,20 @@ ngx_http_registry_call_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 ngx_int_t
 ngx_http_registry_calls_stop(ngx_http_request_t *r)
 {
-    ngx_int_t                  rc;
-    ngx_http_request_t        *sr;
-    ngx_http_registry_ctx_t   *ctx;
-    ngx_http_registry_call_t  *call;
+    ngx_int_t                      rc;
+    ngx_http_request_t            *sr;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_exchange_t  *ex;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     sr = ctx->feeder;
-    call = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+    ex = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
 
     /* the upstream ends without a word to call_done() */
 
     (*sr->upstream->cleanup)(sr);
 
-    rc = ngx_http_registry_call_done(sr, call, NGX_ERROR);
+    rc = ngx_http_registry_call_done(sr, ex, NGX_ERROR);
 
     return rc == NGX_OK ? NGX_AGAIN : NGX_ERROR;
 }

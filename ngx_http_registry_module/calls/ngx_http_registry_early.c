@@ -19,7 +19,7 @@
 
 
 struct ngx_http_registry_early_s {
-    ngx_http_registry_call_t   rc;
+    ngx_http_registry_exchange_t   ex;
     reg_call_t                 get;
     reg_call_t                *head;        /* whose reply is waited for */
     ngx_recv_pt                recv;        /* of the connection, while held */
@@ -29,16 +29,16 @@ struct ngx_http_registry_early_s {
     ngx_http_event_handler_pt  write;
     unsigned                   delivered:1;
     unsigned                   collecting:1;
-    unsigned                   collected:1; /* the body, in rc.body */
+    unsigned                   collected:1; /* the body, in ex.body */
     unsigned                   taken:1;
     unsigned                   resumed:1;
 };
 
 
 static ngx_int_t ngx_http_registry_early_upstream(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc);
+    ngx_http_registry_exchange_t *ex);
 static ngx_int_t ngx_http_registry_early_header(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc);
+    ngx_http_registry_exchange_t *ex);
 static ssize_t ngx_http_registry_early_recv(ngx_connection_t *c, u_char *buf,
     size_t size);
 static ngx_int_t ngx_http_registry_early_collect(ngx_http_request_t *r,
@@ -50,18 +50,18 @@ static void ngx_http_registry_early_deliver(ngx_http_request_t *r,
 /* until pass() has its body read by another one */
 
 static const ngx_http_registry_reply_t  ngx_http_registry_reply_early = {
-    ngx_http_registry_early_upstream,      /* upstream */
-    NULL,                                  /* started */
-    ngx_http_registry_early_header,        /* header */
-    NULL,                                  /* filter_init */
-    NULL,                                  /* filter */
-    NULL,                                  /* pipe */
-    NULL                                   /* output */
+    ngx_http_registry_early_upstream,         /* upstream */
+    NULL,                                     /* started */
+    ngx_http_registry_early_header,           /* header */
+    NULL,                                     /* filter_init */
+    NULL,                                     /* filter */
+    NULL,                                     /* pipe */
+    NULL                                      /* output */
 };
 
 
 ngx_int_t
-ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
+ngx_http_registry_early_begin(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight, ngx_http_registry_arrived_pt arrived)
 {
     ngx_http_event_handler_pt   write;
@@ -92,18 +92,18 @@ ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
     early->get.object = call->object;
     early->get.reply.length = -1;
 
-    early->rc.call = &early->get;
-    early->rc.ctx = ctx;
-    early->rc.reply = &ngx_http_registry_reply_early;
-    early->rc.flight = flight;
-    early->rc.length = -1;
-    early->rc.since = ngx_current_msec;
+    early->ex.call = &early->get;
+    early->ex.ctx = ctx;
+    early->ex.reply = &ngx_http_registry_reply_early;
+    early->ex.flight = flight;
+    early->ex.length = -1;
+    early->ex.since = ngx_current_msec;
 
     ctx->early = early;
-    ctx->own = &early->rc;
+    ctx->own = &early->ex;
 
     if (ngx_http_discard_request_body(r) != NGX_OK
-        || ngx_http_registry_upstream(r, &early->rc) != NGX_OK)
+        || ngx_http_registry_upstream_create(r, &early->ex) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -136,9 +136,9 @@ ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
 
 static ngx_int_t
 ngx_http_registry_early_upstream(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+    ngx_http_registry_exchange_t *ex)
 {
-    return ngx_http_registry_pipe(r);
+    return ngx_http_registry_upstream_pipe(r);
 }
 
 
@@ -146,7 +146,7 @@ ngx_http_registry_early_upstream(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_registry_early_header(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+    ngx_http_registry_exchange_t *ex)
 {
     size_t                      n;
     ngx_buf_t                  *b;
@@ -157,30 +157,30 @@ ngx_http_registry_early_header(ngx_http_request_t *r,
     early = ctx->early;
     b = &r->upstream->buffer;
 
-    if (!ngx_http_registry_told_length(r, rc)) {
+    if (!ngx_http_registry_upstream_told_length(r, ex)) {
         return NGX_HTTP_UPSTREAM_INVALID_HEADER;
     }
 
-    if (rc->length >= 0 && rc->length <= REG_SMALL_MAX) {
+    if (ex->length >= 0 && ex->length <= REG_SMALL_MAX) {
 
         n = b->last - b->pos;
 
-        if ((off_t) n > rc->length) {
+        if ((off_t) n > ex->length) {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "registry: the storage sent more than it said");
             return NGX_HTTP_UPSTREAM_INVALID_HEADER;
         }
 
-        rc->body.start = ngx_pnalloc(r->pool, rc->length + 1);
-        if (rc->body.start == NULL) {
+        ex->body.start = ngx_pnalloc(r->pool, ex->length + 1);
+        if (ex->body.start == NULL) {
             return NGX_ERROR;
         }
 
-        rc->body.pos = rc->body.start;
-        rc->body.last = ngx_cpymem(rc->body.pos, b->pos, n);
-        rc->body.end = rc->body.start + rc->length;
+        ex->body.pos = ex->body.start;
+        ex->body.last = ngx_cpymem(ex->body.pos, b->pos, n);
+        ex->body.end = ex->body.start + ex->length;
 
-        early->collecting = (rc->body.last < rc->body.end);
+        early->collecting = (ex->body.last < ex->body.end);
         early->collected = !early->collecting;
     }
 
@@ -232,7 +232,7 @@ ngx_http_registry_early_collect(ngx_http_request_t *r,
     ssize_t     n;
     ngx_buf_t  *body;
 
-    body = &early->rc.body;
+    body = &early->ex.body;
 
     while (body->last < body->end) {
 
@@ -259,19 +259,19 @@ static void
 ngx_http_registry_early_deliver(ngx_http_request_t *r,
     ngx_http_registry_early_t *early)
 {
-    ngx_event_t                 *rev;
-    ngx_http_registry_call_t    *rc;
-    ngx_http_registry_flight_t  *flight;
+    ngx_event_t                   *rev;
+    ngx_http_registry_exchange_t  *ex;
+    ngx_http_registry_flight_t    *flight;
 
-    rc = &early->rc;
-    flight = rc->flight;
+    ex = &early->ex;
+    flight = ex->flight;
 
     early->delivered = 1;
     early->head->reply = early->get.reply;
 
-    if (early->collected && rc->status.code >= 300) {
-        early->head->reply.body.data = rc->body.pos;
-        early->head->reply.body.len = rc->body.last - rc->body.pos;
+    if (early->collected && ex->status.code >= 300) {
+        early->head->reply.body.data = ex->body.pos;
+        early->head->reply.body.len = ex->body.last - ex->body.pos;
     }
 
     /* how long it is held is not for the storage to answer for */
@@ -283,7 +283,7 @@ ngx_http_registry_early_deliver(ngx_http_request_t *r,
     }
 
     if (flight) {
-        rc->flight = NULL;
+        ex->flight = NULL;
         ngx_http_registry_flight_end(r, early->head, flight);
     }
 
@@ -295,7 +295,7 @@ static ngx_uint_t
 ngx_http_registry_early_is(ngx_http_registry_early_t *early,
     const reg_call_t *call)
 {
-    return early && early->delivered && early->rc.status.code == NGX_HTTP_OK
+    return early && early->delivered && early->ex.status.code == NGX_HTTP_OK
            && call->method == REG_GET && call->headers.len == 0
            && reg_str_equal(&call->object, &early->get.object);
 }
@@ -314,12 +314,12 @@ ngx_http_registry_early_take(ngx_http_request_t *r, reg_call_t *call)
     early = ctx->early;
 
     if (!ngx_http_registry_early_is(early, call) || !early->collected
-        || early->rc.length > (off_t) call->reply_max)
+        || early->ex.length > (off_t) call->reply_max)
     {
         return NGX_DECLINED;
     }
 
-    body = &early->rc.body;
+    body = &early->ex.body;
 
     call->reply = early->get.reply;
     call->reply.body.data = body->pos;
@@ -354,10 +354,10 @@ ngx_http_registry_early_pass(ngx_http_request_t *r, reg_call_t *call,
     c = r->connection;
 
     early->resumed = 1;
-    early->rc.reply = reply;
-    early->rc.call = call;
+    early->ex.reply = reply;
+    early->ex.call = call;
 
-    ngx_http_registry_reset_reply(r, &early->rc);
+    ngx_http_registry_upstream_reset(r, &early->ex);
 
     r->read_event_handler = early->read;
     r->write_event_handler = early->write;
@@ -403,7 +403,7 @@ ngx_http_registry_early_drop(ngx_http_request_t *r)
             c->recv = early->recv;
         }
 
-        u->keepalive = early->collected && !early->rc.close;
+        u->keepalive = early->collected && !early->ex.close;
 
         /* as ngx_http_upstream_create() does it */
 
@@ -415,5 +415,5 @@ ngx_http_registry_early_drop(ngx_http_request_t *r)
     ctx->own = NULL;
 
     ngx_http_registry_count_call(&early->get, !early->taken,
-                                 ngx_current_msec - early->rc.since);
+                                 ngx_current_msec - early->ex.since);
 }

@@ -12,7 +12,7 @@
  * go by that table, drop() gives it up.
  * The request may be gone once early() or pass() has returned NGX_OK.
  */
-ngx_int_t ngx_http_registry_early(ngx_http_request_t *r, reg_call_t *call,
+ngx_int_t ngx_http_registry_early_begin(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight,
     ngx_http_registry_arrived_pt arrived);
 ngx_int_t ngx_http_registry_early_take(ngx_http_request_t *r,

@@ -17,23 +17,23 @@
 
 
 static ngx_int_t ngx_http_registry_feed_whole(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, ngx_chain_t **bufs);
+    ngx_http_registry_exchange_t *ex, ngx_chain_t **bufs);
 static ngx_int_t ngx_http_registry_feed_filter(void *data, ngx_chain_t *in);
 
 
 ngx_int_t
 ngx_http_registry_feed_begin(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, off_t *length, ngx_chain_t **bufs)
+    ngx_http_registry_exchange_t *ex, off_t *length, ngx_chain_t **bufs)
 {
     off_t                size, part;
-    ngx_int_t            rv;
+    ngx_int_t            rc;
     ngx_event_t         *rev;
     reg_flow_t          *f;
     ngx_chain_t         *cl;
     ngx_http_request_t  *r;
 
     r = sr->main;
-    f = rc->ctx->flow;
+    f = ex->ctx->flow;
     part = f->part_size;
 
     /* what ran out while nobody read is no fault of the client */
@@ -46,32 +46,32 @@ ngx_http_registry_feed_begin(ngx_http_request_t *sr,
 
     rev->timedout = 0;
 
-    rv = ngx_http_registry_body_read(r);
+    rc = ngx_http_registry_body_read(r);
 
-    if (rv != NGX_OK && rv != NGX_AGAIN) {
-        ngx_http_registry_body_failed(r, rv);
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+        ngx_http_registry_body_failed(r, rc);
         return NGX_ERROR;
     }
 
-    size = f->body_length - rc->ctx->fed;
+    size = f->body_length - ex->ctx->fed;
 
-    if (rv == NGX_OK) {
+    if (rc == NGX_OK) {
 
-        for (size = 0, cl = rc->ctx->body; cl; cl = cl->next) {
+        for (size = 0, cl = ex->ctx->body; cl; cl = cl->next) {
             size += ngx_buf_size(cl->buf);
         }
 
     } else if (f->body_length < 0) {
-        rc->framed = 1;
+        ex->framed = 1;
         size = part;
     }
 
-    rc->final = (size <= part && !rc->framed);
-    rc->left = ngx_min(size, part);
-    *length = rc->framed ? -1 : rc->left;
+    ex->final = (size <= part && !ex->framed);
+    ex->left = ngx_min(size, part);
+    *length = ex->framed ? -1 : ex->left;
 
-    if (rc->final && rv == NGX_OK) {
-        return ngx_http_registry_feed_whole(sr, rc, bufs);
+    if (ex->final && rc == NGX_OK) {
+        return ngx_http_registry_feed_whole(sr, ex, bufs);
     }
 
     sr->request_body_no_buffering = 1;
@@ -85,22 +85,22 @@ ngx_http_registry_feed_begin(ngx_http_request_t *sr,
 /* a wrong digest ends the call before all of it was sent */
 
 static ngx_int_t
-ngx_http_registry_feed_ended(ngx_http_registry_call_t *rc)
+ngx_http_registry_feed_ended(ngx_http_registry_exchange_t *ex)
 {
-    rc->complete = reg_flow_hash_end(rc->ctx->flow);
+    ex->complete = reg_flow_hash_end(ex->ctx->flow);
 
-    return rc->complete ? NGX_OK : NGX_DECLINED;
+    return ex->complete ? NGX_OK : NGX_DECLINED;
 }
 
 
 static void
-ngx_http_registry_feed_count(ngx_http_registry_call_t *rc, u_char *p,
+ngx_http_registry_feed_count(ngx_http_registry_exchange_t *ex, u_char *p,
     size_t len)
 {
-    reg_flow_hash(rc->ctx->flow, p, len);
+    reg_flow_hash(ex->ctx->flow, p, len);
 
-    rc->sent += len;
-    rc->left -= len;
+    ex->sent += len;
+    ex->left -= len;
 }
 
 
@@ -108,12 +108,12 @@ ngx_http_registry_feed_count(ngx_http_registry_call_t *rc, u_char *p,
 
 static ngx_int_t
 ngx_http_registry_feed_whole(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, ngx_chain_t **bufs)
+    ngx_http_registry_exchange_t *ex, ngx_chain_t **bufs)
 {
     ngx_chain_t  *cl;
 
-    for (cl = rc->ctx->body; cl; cl = cl->next) {
-        ngx_http_registry_feed_count(rc, cl->buf->pos,
+    for (cl = ex->ctx->body; cl; cl = cl->next) {
+        ngx_http_registry_feed_count(ex, cl->buf->pos,
                                      cl->buf->last - cl->buf->pos);
 
         /* from where it is sent once more */
@@ -121,10 +121,10 @@ ngx_http_registry_feed_whole(ngx_http_request_t *sr,
         cl->buf->start = cl->buf->pos;
     }
 
-    *bufs = rc->ctx->body;
-    rc->ctx->body = NULL;
+    *bufs = ex->ctx->body;
+    ex->ctx->body = NULL;
 
-    return ngx_http_registry_feed_ended(rc) == NGX_OK ? NGX_OK : NGX_ERROR;
+    return ngx_http_registry_feed_ended(ex) == NGX_OK ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -175,23 +175,23 @@ ngx_http_registry_feed_bytes(ngx_http_request_t *sr, ngx_chain_t ***ll,
 
 static ngx_int_t
 ngx_http_registry_feed_take(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, ngx_chain_t ***ll, ngx_uint_t hold)
+    ngx_http_registry_exchange_t *ex, ngx_chain_t ***ll, ngx_uint_t hold)
 {
     off_t         size;
     u_char       *p;
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
-    while (rc->ctx->body && rc->left) {
+    while (ex->ctx->body && ex->left) {
 
-        cl = rc->ctx->body;
+        cl = ex->ctx->body;
         b = cl->buf;
         p = b->pos;
         size = b->last - p;
 
-        if (size > rc->left) {
-            size = rc->left;
-            ngx_http_registry_feed_count(rc, p, size);
+        if (size > ex->left) {
+            size = ex->left;
+            ngx_http_registry_feed_count(ex, p, size);
 
             /* "b" keeps its memory from being read into: it has a rest */
 
@@ -200,14 +200,14 @@ ngx_http_registry_feed_take(ngx_http_request_t *sr,
             return ngx_http_registry_feed_bytes(sr, ll, p, size);
         }
 
-        ngx_http_registry_feed_count(rc, p, size);
+        ngx_http_registry_feed_count(ex, p, size);
 
-        if (hold && rc->left == 0) {
-            rc->held = *--b->last;
-            rc->holding = 1;
+        if (hold && ex->left == 0) {
+            ex->held = *--b->last;
+            ex->holding = 1;
         }
 
-        rc->ctx->body = cl->next;
+        ex->ctx->body = cl->next;
 
         if (b->pos != b->last
             && ngx_http_registry_feed_add(sr, ll, b) != NGX_OK)
@@ -226,12 +226,12 @@ ngx_http_registry_feed_take(ngx_http_request_t *sr,
 
 static ngx_chain_t *
 ngx_http_registry_feed_text(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, u_char *text, size_t len)
+    ngx_http_registry_exchange_t *ex, u_char *text, size_t len)
 {
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
-    cl = ngx_chain_get_free_buf(sr->pool, &rc->free);
+    cl = ngx_chain_get_free_buf(sr->pool, &ex->free);
     if (cl == NULL) {
         return NULL;
     }
@@ -261,7 +261,7 @@ ngx_http_registry_feed_text(ngx_http_request_t *sr,
 
 static ngx_int_t
 ngx_http_registry_feed_frame(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, ngx_chain_t **first, ngx_chain_t **ll,
+    ngx_http_registry_exchange_t *ex, ngx_chain_t **first, ngx_chain_t **ll,
     ngx_uint_t last)
 {
     off_t         size;
@@ -286,7 +286,7 @@ ngx_http_registry_feed_frame(ngx_http_request_t *sr,
         p = ngx_cpymem(p, "0" CRLF CRLF, 5);
     }
 
-    *ll = ngx_http_registry_feed_text(sr, rc, text, p - text);
+    *ll = ngx_http_registry_feed_text(sr, ex, text, p - text);
     if (*ll == NULL) {
         return NGX_ERROR;
     }
@@ -294,7 +294,7 @@ ngx_http_registry_feed_frame(ngx_http_request_t *sr,
     if (size) {
         p = ngx_sprintf(text, "%xO" CRLF, size);
 
-        cl = ngx_http_registry_feed_text(sr, rc, text, p - text);
+        cl = ngx_http_registry_feed_text(sr, ex, text, p - text);
         if (cl == NULL) {
             return NGX_ERROR;
         }
@@ -314,31 +314,31 @@ ngx_http_registry_feed_frame(ngx_http_request_t *sr,
 
 static ngx_int_t
 ngx_http_registry_feed_next(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, ngx_chain_t **ll)
+    ngx_http_registry_exchange_t *ex, ngx_chain_t **ll)
 {
-    ngx_int_t                 rv;
+    ngx_int_t                 rc;
     ngx_uint_t                end;
     ngx_chain_t             **first;
     ngx_http_registry_ctx_t  *ctx;
 
-    ctx = rc->ctx;
+    ctx = ex->ctx;
     first = ll;
 
-    rv = ngx_http_registry_body_read(sr->main);
+    rc = ngx_http_registry_body_read(sr->main);
 
-    if (rv != NGX_OK && rv != NGX_AGAIN) {
-        ngx_http_registry_body_failed(sr->main, rv);
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+        ngx_http_registry_body_failed(sr->main, rc);
         return NGX_DECLINED;
     }
 
-    end = (rv == NGX_OK);
+    end = (rc == NGX_OK);
 
-    if (ngx_http_registry_feed_take(sr, rc, &ll, rc->final && !end) != NGX_OK)
+    if (ngx_http_registry_feed_take(sr, ex, &ll, ex->final && !end) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (ctx->body ? rc->final : end && rc->left && !rc->framed) {
+    if (ctx->body ? ex->final : end && ex->left && !ex->framed) {
         ngx_log_error(NGX_LOG_ALERT, sr->connection->log, 0,
                       "registry: another length of a body than was told");
         ngx_http_registry_body_failed(sr->main, NGX_HTTP_BAD_REQUEST);
@@ -347,23 +347,23 @@ ngx_http_registry_feed_next(ngx_http_request_t *sr,
 
     if (end && ctx->body == NULL) {
 
-        if (ngx_http_registry_feed_ended(rc) != NGX_OK) {
+        if (ngx_http_registry_feed_ended(ex) != NGX_OK) {
             return NGX_DECLINED;
         }
 
-        if (rc->holding
-            && ngx_http_registry_feed_bytes(sr, &ll, &rc->held, 1) != NGX_OK)
+        if (ex->holding
+            && ngx_http_registry_feed_bytes(sr, &ll, &ex->held, 1) != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-    } else if (rc->left == 0 && !rc->final) {
-        rc->cut = 1;
-        rc->complete = 1;
+    } else if (ex->left == 0 && !ex->final) {
+        ex->cut = 1;
+        ex->complete = 1;
     }
 
-    return rc->framed
-           ? ngx_http_registry_feed_frame(sr, rc, first, ll, rc->complete)
+    return ex->framed
+           ? ngx_http_registry_feed_frame(sr, ex, first, ll, ex->complete)
            : NGX_OK;
 }
 
@@ -372,9 +372,9 @@ ngx_http_registry_feed_next(ngx_http_request_t *sr,
 
 static ngx_int_t
 ngx_http_registry_feed_stop(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc)
+    ngx_http_registry_exchange_t *ex)
 {
-    rc->stopped = 1;
+    ex->stopped = 1;
     ngx_http_registry_next(sr->main, NGX_HTTP_REGISTRY_STOP);
 
     return ngx_http_post_request(sr->main, NULL);
@@ -389,15 +389,15 @@ ngx_http_registry_feed_stop(ngx_http_request_t *sr,
 static ngx_int_t
 ngx_http_registry_feed_filter(void *data, ngx_chain_t *in)
 {
-    ngx_http_request_t        *sr = data;
+    ngx_http_request_t  *sr = data;
 
-    ngx_int_t                  rv, rv_next;
-    ngx_chain_t               *out, **ll;
-    ngx_http_registry_call_t  *rc;
+    ngx_int_t                      rc, next;
+    ngx_chain_t                   *out, **ll;
+    ngx_http_registry_exchange_t  *ex;
 
-    rc = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+    ex = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
 
-    rv = NGX_OK;
+    rc = NGX_OK;
     out = NULL;
     ll = &out;
 
@@ -405,7 +405,7 @@ ngx_http_registry_feed_filter(void *data, ngx_chain_t *in)
 
         /* what is sent makes room to read into */
 
-        rv = ngx_chain_writer(&sr->upstream->writer, NULL);
+        rc = ngx_chain_writer(&sr->upstream->writer, NULL);
 
     } else if (ngx_http_registry_feed_add(sr, &ll, in->buf) != NGX_OK) {
 
@@ -414,36 +414,36 @@ ngx_http_registry_feed_filter(void *data, ngx_chain_t *in)
         return NGX_ERROR;
     }
 
-    while (rv != NGX_ERROR && !rc->complete) {
+    while (rc != NGX_ERROR && !ex->complete) {
 
-        if (rc->stopped) {
+        if (ex->stopped) {
             return NGX_DONE;
         }
 
-        rv_next = ngx_http_registry_feed_next(sr, rc, ll);
+        next = ngx_http_registry_feed_next(sr, ex, ll);
 
-        if (rv_next == NGX_ERROR) {
+        if (next == NGX_ERROR) {
             return NGX_ERROR;
         }
 
-        if (rv_next == NGX_DECLINED) {
-            return ngx_http_registry_feed_stop(sr, rc) == NGX_OK
+        if (next == NGX_DECLINED) {
+            return ngx_http_registry_feed_stop(sr, ex) == NGX_OK
                    ? NGX_DONE : NGX_ERROR;
         }
 
-        if (out == NULL && !rc->complete) {
-            return rv == NGX_OK ? NGX_DONE : rv;
+        if (out == NULL && !ex->complete) {
+            return rc == NGX_OK ? NGX_DONE : rc;
         }
 
-        rv = ngx_chain_writer(&sr->upstream->writer, out);
+        rc = ngx_chain_writer(&sr->upstream->writer, out);
 
-        ngx_chain_update_chains(sr->pool, &rc->free, &rc->busy, &out,
+        ngx_chain_update_chains(sr->pool, &ex->free, &ex->busy, &out,
                               (ngx_buf_tag_t) &ngx_http_registry_feed_filter);
         out = NULL;
         ll = &out;
     }
 
-    return rv;
+    return rc;
 }
 
 
@@ -452,18 +452,18 @@ ngx_http_registry_feed_filter(void *data, ngx_chain_t *in)
 void
 ngx_http_registry_feed_event(ngx_http_request_t *r)
 {
-    ngx_int_t                  rv;
-    ngx_http_request_t        *sr;
-    ngx_http_upstream_t       *u;
-    ngx_http_registry_ctx_t   *ctx;
-    ngx_http_registry_call_t  *rc;
+    ngx_int_t                      rc;
+    ngx_http_request_t            *sr;
+    ngx_http_upstream_t           *u;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_exchange_t  *ex;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     sr = ctx->feeder;
-    rc = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+    ex = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
     u = sr->upstream;
 
-    if (rc->complete || rc->stopped || u == NULL || u->cleanup == NULL) {
+    if (ex->complete || ex->stopped || u == NULL || u->cleanup == NULL) {
         return;
     }
 
@@ -474,12 +474,12 @@ ngx_http_registry_feed_event(ngx_http_request_t *r)
 
     /* before it is connected, too, a client may leave */
 
-    rv = ngx_http_registry_body_read(r);
+    rc = ngx_http_registry_body_read(r);
 
-    if (rv != NGX_OK && rv != NGX_AGAIN) {
-        ngx_http_registry_body_failed(r, rv);
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+        ngx_http_registry_body_failed(r, rc);
 
-        if (ngx_http_registry_feed_stop(sr, rc) != NGX_OK) {
+        if (ngx_http_registry_feed_stop(sr, ex) != NGX_OK) {
             ngx_http_finalize_request(r, NGX_ERROR);
         }
     }
@@ -488,24 +488,24 @@ ngx_http_registry_feed_event(ngx_http_request_t *r)
 
 void
 ngx_http_registry_feed_end(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc)
+    ngx_http_registry_exchange_t *ex)
 {
     reg_flow_t               *f;
     ngx_uint_t                sent;
     ngx_http_registry_ctx_t  *ctx;
 
-    ctx = rc->ctx;
+    ctx = ex->ctx;
     f = ctx->flow;
 
     /* a reply to a part of it is no reply */
 
-    sent = rc->complete && sr->upstream && sr->upstream->request_body_sent;
+    sent = ex->complete && sr->upstream && sr->upstream->request_body_sent;
 
-    f->fed = rc->sent;
-    f->cut = sent && rc->cut;
-    f->fed_to_end = sent && !rc->cut;
+    f->fed = ex->sent;
+    f->cut = sent && ex->cut;
+    f->fed_to_end = sent && !ex->cut;
 
-    ctx->fed += rc->sent;
+    ctx->fed += ex->sent;
     ctx->feeder = NULL;
 
     sr->main->read_event_handler = ngx_http_block_reading;

@@ -12,10 +12,10 @@
  * end() tells the flow what was taken.
  */
 ngx_int_t ngx_http_registry_feed_begin(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc, off_t *length, ngx_chain_t **bufs);
+    ngx_http_registry_exchange_t *ex, off_t *length, ngx_chain_t **bufs);
 void ngx_http_registry_feed_event(ngx_http_request_t *r);
 void ngx_http_registry_feed_end(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *rc);
+    ngx_http_registry_exchange_t *ex);
 
 
 #endif /* _NGX_HTTP_REGISTRY_FEED_H_INCLUDED_ */

@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_registry_fill_done(ngx_http_request_t *sr,
 
 
 void
-ngx_http_registry_fill(ngx_http_request_t *r)
+ngx_http_registry_fill_begin(ngx_http_request_t *r)
 {
     reg_flow_t                    *f;
     ngx_http_registry_ctx_t       *ctx;
@@ -73,8 +73,8 @@ static ngx_int_t
 ngx_http_registry_fill_next(ngx_http_request_t *r,
     ngx_http_registry_fill_t *fill)
 {
-    ngx_http_request_t        *sr;
-    ngx_http_registry_call_t  *part;
+    ngx_http_request_t            *sr;
+    ngx_http_registry_exchange_t  *ex;
 
     if (fill->slice) {
 
@@ -87,20 +87,20 @@ ngx_http_registry_fill_next(ngx_http_request_t *r,
     fill->flow.ncalls = 0;
     fill->next = reg_data_slice(&fill->flow, &fill->data, fill->next);
 
-    part = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
+    ex = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_exchange_t));
 
-    if (part == NULL || fill->flow.calls[0].failed) {
+    if (ex == NULL || fill->flow.calls[0].failed) {
         return NGX_ERROR;
     }
 
-    part->call = &fill->flow.calls[0];
-    part->ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    part->reply = &ngx_http_registry_reply_slice;
-    part->length = -1;
-    part->since = ngx_current_msec;
+    ex->call = &fill->flow.calls[0];
+    ex->ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    ex->reply = &ngx_http_registry_reply_slice;
+    ex->length = -1;
+    ex->since = ngx_current_msec;
 
-    sr = ngx_http_registry_clone(r, part, &fill->done,
-                                 NGX_HTTP_SUBREQUEST_BACKGROUND);
+    sr = ngx_http_registry_subrequest_create(r, ex, &fill->done,
+                                             NGX_HTTP_SUBREQUEST_BACKGROUND);
     if (sr == NULL) {
         return NGX_ERROR;
     }
@@ -116,20 +116,20 @@ ngx_http_registry_fill_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 {
     ngx_http_registry_fill_t  *fill = data;
 
-    ngx_http_registry_call_t  *part;
+    ngx_http_registry_exchange_t  *ex;
 
-    part = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+    ex = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
 
     if (!sr->cached) {
-        ngx_http_registry_count_call(part->call, 1,
-                                     ngx_current_msec - part->since);
+        ngx_http_registry_count_call(ex->call, 1,
+                                     ngx_current_msec - ex->since);
     }
 
-    if (!part->whole || rc == NGX_ERROR) {
+    if (!ex->whole || rc == NGX_ERROR) {
         ngx_log_error(NGX_LOG_WARN, sr->connection->log, 0,
                       "registry: object \"%*s\" could not be read into the"
-                      " cache of blobs", part->call->object.len,
-                      part->call->object.data);
+                      " cache of blobs", ex->call->object.len,
+                      ex->call->object.data);
         return NGX_OK;
     }
 

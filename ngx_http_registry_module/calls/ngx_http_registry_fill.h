@@ -6,7 +6,7 @@
 
 
 /* the blob that the request wrote, after its answer */
-void ngx_http_registry_fill(ngx_http_request_t *r);
+void ngx_http_registry_fill_begin(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_REGISTRY_FILL_H_INCLUDED_ */

@@ -117,11 +117,11 @@ ngx_http_registry_outcome(const reg_call_t *call,
 
 
 ngx_int_t
-ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call)
+ngx_http_registry_flight_recall(ngx_http_request_t *r, reg_call_t *call)
 {
-    ngx_int_t                       rc;
-    ngx_http_registry_loc_conf_t   *rlcf;
-    ngx_http_registry_cache_key_t   key;
+    ngx_int_t                      rc;
+    ngx_http_registry_loc_conf_t  *rlcf;
+    ngx_http_registry_cache_key_t  key;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
@@ -317,10 +317,10 @@ ngx_int_t
 ngx_http_registry_flight_join(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_arrived_pt arrived, ngx_http_registry_flight_t **own)
 {
-    ngx_int_t                       rc;
-    ngx_http_registry_flight_t     *flight;
-    ngx_http_registry_loc_conf_t   *rlcf;
-    ngx_http_registry_cache_key_t   key;
+    ngx_int_t                      rc;
+    ngx_http_registry_flight_t    *flight;
+    ngx_http_registry_loc_conf_t  *rlcf;
+    ngx_http_registry_cache_key_t  key;
 
     *own = NULL;
 
@@ -539,9 +539,9 @@ ngx_http_registry_flight_cleanup(void *data)
 static ngx_uint_t
 ngx_http_registry_flight_look(ngx_http_registry_flight_t *flight)
 {
-    ngx_queue_t                    *q;
-    ngx_http_registry_waiter_t     *w;
-    ngx_http_registry_cache_key_t   key;
+    ngx_queue_t                   *q;
+    ngx_http_registry_waiter_t    *w;
+    ngx_http_registry_cache_key_t  key;
 
     key = flight->key;
 
@@ -605,7 +605,7 @@ ngx_http_registry_flight_poll(ngx_event_t *ev)
 
 
 void
-ngx_http_registry_changed(ngx_http_request_t *r, const reg_call_t *call)
+ngx_http_registry_flight_changed(ngx_http_request_t *r, const reg_call_t *call)
 {
     ngx_http_registry_loc_conf_t  *rlcf;
 

@@ -6,7 +6,8 @@
 
 
 /* NGX_OK: the cache had the reply; NGX_DECLINED: ask for it */
-ngx_int_t ngx_http_registry_recall(ngx_http_request_t *r, reg_call_t *call);
+ngx_int_t ngx_http_registry_flight_recall(ngx_http_request_t *r,
+    reg_call_t *call);
 
 /*
  * NGX_OK: another request is at it, arrived() is called later;
@@ -19,7 +20,7 @@ void ngx_http_registry_flight_end(ngx_http_request_t *r, reg_call_t *call,
     ngx_http_registry_flight_t *flight);
 
 /* after a call that may have changed its object */
-void ngx_http_registry_changed(ngx_http_request_t *r,
+void ngx_http_registry_flight_changed(ngx_http_request_t *r,
     const reg_call_t *call);
 
 

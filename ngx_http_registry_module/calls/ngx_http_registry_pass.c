@@ -11,30 +11,30 @@
 
 
 static ngx_int_t ngx_http_registry_pass_upstream(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc);
+    ngx_http_registry_exchange_t *ex);
 static ngx_int_t ngx_http_registry_pass_header(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc);
+    ngx_http_registry_exchange_t *ex);
 static ngx_int_t ngx_http_registry_pass_pipe(ngx_event_pipe_t *p,
-    ngx_http_registry_call_t *rc, ngx_buf_t *buf);
+    ngx_http_registry_exchange_t *ex, ngx_buf_t *buf);
 
 
 const ngx_http_registry_reply_t  ngx_http_registry_reply_pass = {
-    ngx_http_registry_pass_upstream,       /* upstream */
-    NULL,                                  /* started */
-    ngx_http_registry_pass_header,         /* header */
-    ngx_http_registry_pipe_init,           /* filter_init */
-    NULL,                                  /* filter */
-    ngx_http_registry_pass_pipe,           /* pipe */
-    NULL                                   /* output */
+    ngx_http_registry_pass_upstream,          /* upstream */
+    NULL,                                     /* started */
+    ngx_http_registry_pass_header,            /* header */
+    ngx_http_registry_upstream_pipe_init,     /* filter_init */
+    NULL,                                     /* filter */
+    ngx_http_registry_pass_pipe,              /* pipe */
+    NULL                                      /* output */
 };
 
 
 ngx_int_t
-ngx_http_registry_pass(ngx_http_request_t *r)
+ngx_http_registry_pass_begin(ngx_http_request_t *r)
 {
-    ngx_int_t                  rc;
-    ngx_http_registry_ctx_t   *ctx;
-    ngx_http_registry_call_t  *pass;
+    ngx_int_t                      rc;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_exchange_t  *ex;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
@@ -43,7 +43,7 @@ ngx_http_registry_pass(ngx_http_request_t *r)
     }
 
     if (ctx->early) {
-        ngx_http_registry_busy(ctx, 1);
+        ngx_http_registry_ready_busy(ctx, 1);
 
         rc = ngx_http_registry_early_pass(r, &ctx->flow->calls[0],
                                           &ngx_http_registry_reply_pass);
@@ -56,19 +56,19 @@ ngx_http_registry_pass(ngx_http_request_t *r)
     }
 
     if (ctx->own == NULL) {
-        pass = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
-        if (pass == NULL) {
+        ex = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_exchange_t));
+        if (ex == NULL) {
             return NGX_ERROR;
         }
 
-        pass->call = &ctx->flow->calls[0];
-        pass->ctx = ctx;
-        pass->reply = &ngx_http_registry_reply_pass;
-        pass->length = -1;
-        ctx->own = pass;
+        ex->call = &ctx->flow->calls[0];
+        ex->ctx = ctx;
+        ex->reply = &ngx_http_registry_reply_pass;
+        ex->length = -1;
+        ctx->own = ex;
     }
 
-    rc = ngx_http_registry_token(r);
+    rc = ngx_http_registry_ready_token(r);
 
     if (rc != NGX_OK) {
         return rc == NGX_AGAIN ? NGX_AGAIN : NGX_HTTP_SERVICE_UNAVAILABLE;
@@ -80,12 +80,12 @@ ngx_http_registry_pass(ngx_http_request_t *r)
         return rc;
     }
 
-    if (ngx_http_registry_upstream(r, ctx->own) != NGX_OK) {
+    if (ngx_http_registry_upstream_create(r, ctx->own) != NGX_OK) {
         return NGX_ERROR;
     }
 
     ctx->storage_calls++;
-    ngx_http_registry_busy(ctx, 1);
+    ngx_http_registry_ready_busy(ctx, 1);
 
     ngx_http_upstream_init(r);
 
@@ -95,23 +95,23 @@ ngx_http_registry_pass(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_registry_pass_upstream(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+    ngx_http_registry_exchange_t *ex)
 {
-    return ngx_http_registry_pipe(r);
+    return ngx_http_registry_upstream_pipe(r);
 }
 
 
 static ngx_int_t
 ngx_http_registry_pass_header(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+    ngx_http_registry_exchange_t *ex)
 {
-    if (!ngx_http_registry_expected(r, rc)) {
+    if (!ngx_http_registry_upstream_expected(r, ex)) {
         return NGX_ERROR;
     }
 
-    if (rc->call->want_status == NGX_HTTP_OK
-        && ngx_http_registry_verify_begin(r, &rc->ctx->operation.route.digest,
-                                          rc->length)
+    if (ex->call->want_status == NGX_HTTP_OK
+        && ngx_http_registry_verify_begin(r, &ex->ctx->operation.route.digest,
+                                          ex->length)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -121,8 +121,8 @@ ngx_http_registry_pass_header(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    r->upstream->headers_in.content_length_n = rc->length;
-    r->upstream->headers_in.status_n = rc->status.code;
+    r->upstream->headers_in.content_length_n = ex->length;
+    r->upstream->headers_in.status_n = ex->status.code;
 
     return NGX_OK;
 }
@@ -130,14 +130,14 @@ ngx_http_registry_pass_header(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_registry_pass_pipe(ngx_event_pipe_t *p,
-    ngx_http_registry_call_t *rc, ngx_buf_t *buf)
+    ngx_http_registry_exchange_t *ex, ngx_buf_t *buf)
 {
-    ngx_int_t            rv;
+    ngx_int_t            rc;
     ngx_http_request_t  *r;
 
     r = p->input_ctx;
 
-    if (buf->last - buf->pos > p->length && rc->excess) {
+    if (buf->last - buf->pos > p->length && ex->excess) {
         buf->last = buf->pos + p->length;
     }
 
@@ -147,19 +147,19 @@ ngx_http_registry_pass_pipe(ngx_event_pipe_t *p,
         return NGX_ERROR;
     }
 
-    if (rc->ctx->verify
-        && ngx_http_registry_verify(r, rc->call, buf->pos,
-                                    buf->last - buf->pos)
+    if (ex->ctx->verify
+        && ngx_http_registry_verify_bytes(r, ex->call, buf->pos,
+                                          buf->last - buf->pos)
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    rv = ngx_event_pipe_copy_input_filter(p, buf);
+    rc = ngx_event_pipe_copy_input_filter(p, buf);
 
     if (p->length == 0) {
-        r->upstream->keepalive = !rc->close;
+        r->upstream->keepalive = !ex->close;
     }
 
-    return rv;
+    return rc;
 }

@@ -6,7 +6,7 @@
 
 
 /* calls[0]'s reply is the client's, whole; returns as calls_start() */
-ngx_int_t ngx_http_registry_pass(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_pass_begin(ngx_http_request_t *r);
 
 extern const ngx_http_registry_reply_t  ngx_http_registry_reply_pass;
 

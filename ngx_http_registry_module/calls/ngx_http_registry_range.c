@@ -18,38 +18,38 @@
 
 
 static ngx_int_t ngx_http_registry_range_header(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
+    ngx_http_registry_exchange_t *ex);
 static ngx_int_t ngx_http_registry_range_init(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
+    ngx_http_registry_exchange_t *ex);
 static ngx_int_t ngx_http_registry_range_filter(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part, ssize_t bytes);
-static ngx_int_t ngx_http_registry_part_start(ngx_http_request_t *r,
-    ngx_http_registry_call_t *part, ngx_uint_t flags);
+    ngx_http_registry_exchange_t *ex, ssize_t bytes);
+static ngx_int_t ngx_http_registry_range_start(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex, ngx_uint_t flags);
 static void ngx_http_registry_ahead(ngx_http_request_t *r, reg_call_t *next);
 static ngx_int_t ngx_http_registry_ahead_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
-static ngx_int_t ngx_http_registry_part_done(ngx_http_request_t *sr,
+static ngx_int_t ngx_http_registry_range_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
 
 
 static const ngx_http_registry_reply_t  ngx_http_registry_reply_range = {
-    NULL,                                  /* upstream */
-    NULL,                                  /* started */
-    ngx_http_registry_range_header,        /* header */
-    ngx_http_registry_range_init,          /* filter_init */
-    ngx_http_registry_range_filter,        /* filter */
-    NULL,                                  /* pipe */
-    NULL                                   /* output */
+    NULL,                                     /* upstream */
+    NULL,                                     /* started */
+    ngx_http_registry_range_header,           /* header */
+    ngx_http_registry_range_init,             /* filter_init */
+    ngx_http_registry_range_filter,           /* filter */
+    NULL,                                     /* pipe */
+    NULL                                      /* output */
 };
 
 
 ngx_int_t
-ngx_http_registry_part(ngx_http_request_t *r)
+ngx_http_registry_range_begin(ngx_http_request_t *r)
 {
-    ngx_int_t                    rc;
-    reg_call_t                  *call;
-    ngx_http_registry_ctx_t     *ctx;
-    ngx_http_registry_call_t    *part;
+    ngx_int_t                      rc;
+    reg_call_t                    *call;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_exchange_t  *ex;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     call = &ctx->flow->calls[0];
@@ -67,7 +67,7 @@ ngx_http_registry_part(ngx_http_request_t *r)
         return rc;
     }
 
-    rc = ngx_http_registry_token(r);
+    rc = ngx_http_registry_ready_token(r);
 
     if (rc == NGX_AGAIN) {
         return NGX_AGAIN;
@@ -82,12 +82,12 @@ ngx_http_registry_part(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    if (ctx->part) {
+    if (ctx->range) {
 
         /* the last one's buffer would stay as long as the request */
 
-        (void) ngx_pfree(r->pool, ctx->part->upstream->buffer.start);
-        ctx->part = NULL;
+        (void) ngx_pfree(r->pool, ctx->range->upstream->buffer.start);
+        ctx->range = NULL;
     }
 
     if (ctx->ahead && !ctx->ahead->done) {
@@ -95,22 +95,22 @@ ngx_http_registry_part(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
-    part = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
-    if (part == NULL) {
+    ex = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_exchange_t));
+    if (ex == NULL) {
         return NGX_ERROR;
     }
 
-    part->call = call;
-    part->before = ctx->ahead;
+    ex->call = call;
+    ex->before = ctx->ahead;
 
-    if (part->before && part->before->request) {
+    if (ex->before && ex->before->request) {
         (void) ngx_pfree(r->pool,
-                         part->before->request->upstream->buffer.start);
+                         ex->before->request->upstream->buffer.start);
     }
 
     ctx->ahead = NULL;
 
-    if (ngx_http_registry_part_start(r, part, 0) != NGX_OK) {
+    if (ngx_http_registry_range_start(r, ex, 0) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -125,8 +125,8 @@ ngx_http_registry_part(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_registry_part_start(ngx_http_request_t *r,
-    ngx_http_registry_call_t *part, ngx_uint_t flags)
+ngx_http_registry_range_start(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex, ngx_uint_t flags)
 {
     ngx_http_request_t          *sr;
     ngx_http_post_subrequest_t  *ps;
@@ -136,29 +136,29 @@ ngx_http_registry_part_start(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    part->ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    part->reply = &ngx_http_registry_reply_range;
-    part->length = -1;
-    part->since = ngx_current_msec;
+    ex->ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    ex->reply = &ngx_http_registry_reply_range;
+    ex->length = -1;
+    ex->since = ngx_current_msec;
 
 #if (NGX_HTTP_CACHE)
 
-    if (part->call->slice) {
-        part->reply = &ngx_http_registry_reply_slice;
+    if (ex->call->slice) {
+        ex->reply = &ngx_http_registry_reply_slice;
     }
 
 #endif
 
-    ps->handler = part->ahead ? ngx_http_registry_ahead_done
-                              : ngx_http_registry_part_done;
-    ps->data = part;
+    ps->handler = ex->ahead ? ngx_http_registry_ahead_done
+                              : ngx_http_registry_range_done;
+    ps->data = ex;
 
-    sr = ngx_http_registry_clone(r, part, ps, flags);
+    sr = ngx_http_registry_subrequest_create(r, ex, ps, flags);
     if (sr == NULL) {
         return NGX_ERROR;
     }
 
-    sr->header_only = part->ahead;
+    sr->header_only = ex->ahead;
 
     return NGX_OK;
 }
@@ -172,30 +172,30 @@ ngx_http_registry_part_start(ngx_http_request_t *r,
 static void
 ngx_http_registry_ahead(ngx_http_request_t *r, reg_call_t *next)
 {
-    ngx_http_registry_ctx_t   *ctx;
-    ngx_http_registry_call_t  *part;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_exchange_t  *ex;
 
-    part = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_call_t));
-    if (part == NULL || next->failed) {
+    ex = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_exchange_t));
+    if (ex == NULL || next->failed) {
         return;
     }
 
-    part->call = ngx_palloc(r->pool, sizeof(reg_call_t));
-    if (part->call == NULL) {
+    ex->call = ngx_palloc(r->pool, sizeof(reg_call_t));
+    if (ex->call == NULL) {
         return;
     }
 
     /* the flow makes another of its own */
 
-    *part->call = *next;
-    part->call->reply.length = -1;
-    part->ahead = 1;
+    *ex->call = *next;
+    ex->call->reply.length = -1;
+    ex->ahead = 1;
 
-    if (ngx_http_registry_part_start(r, part, NGX_HTTP_SUBREQUEST_BACKGROUND)
+    if (ngx_http_registry_range_start(r, ex, NGX_HTTP_SUBREQUEST_BACKGROUND)
         == NGX_OK)
     {
         ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-        ctx->ahead = part;
+        ctx->ahead = ex;
     }
 }
 
@@ -203,25 +203,25 @@ ngx_http_registry_ahead(ngx_http_request_t *r, reg_call_t *next)
 static ngx_int_t
 ngx_http_registry_ahead_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 {
-    ngx_http_registry_call_t  *part = data;
+    ngx_http_registry_exchange_t  *ex = data;
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
                    "http registry ahead %ui rc:%i whole:%d",
-                   (ngx_uint_t) part->call->reply.status, rc, part->whole);
+                   (ngx_uint_t) ex->call->reply.status, rc, ex->whole);
 
     if (!sr->cached) {
-        ngx_http_registry_count_call(part->call, 1,
-                                     ngx_current_msec - part->since);
+        ngx_http_registry_count_call(ex->call, 1,
+                                     ngx_current_msec - ex->since);
     }
 
 #if (NGX_HTTP_CACHE)
-    ngx_http_registry_slice_come(sr, part);
+    ngx_http_registry_slice_come(sr, ex);
 #endif
 
-    part->done = 1;
-    part->request = sr->upstream ? sr : NULL;
+    ex->done = 1;
+    ex->request = sr->upstream ? sr : NULL;
 
-    if (!part->awaited) {
+    if (!ex->awaited) {
         return NGX_OK;
     }
 
@@ -233,28 +233,28 @@ ngx_http_registry_ahead_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
 static ngx_int_t
 ngx_http_registry_range_header(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
-    return ngx_http_registry_expected(sr, part) ? NGX_OK : NGX_ERROR;
+    return ngx_http_registry_upstream_expected(sr, ex) ? NGX_OK : NGX_ERROR;
 }
 
 
 static ngx_int_t
 ngx_http_registry_range_init(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
     ngx_buf_t            *b;
     ngx_chain_t          *cl;
     ngx_http_upstream_t  *u;
 
     u = sr->upstream;
-    u->length = part->length;
+    u->length = ex->length;
 
-    if (ngx_http_registry_part_header(sr->main) != NGX_OK) {
+    if (ngx_http_registry_answer_range_header(sr->main) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (part->call->head.len == 0) {
+    if (ex->call->head.len == 0) {
         return NGX_OK;
     }
 
@@ -266,8 +266,8 @@ ngx_http_registry_range_init(ngx_http_request_t *sr,
     }
 
     b->memory = 1;
-    b->pos = part->call->head.data;
-    b->last = b->pos + part->call->head.len;
+    b->pos = ex->call->head.data;
+    b->last = b->pos + ex->call->head.len;
 
     cl->buf = b;
     cl->next = NULL;
@@ -280,7 +280,7 @@ ngx_http_registry_range_init(ngx_http_request_t *sr,
 
 static ngx_int_t
 ngx_http_registry_range_filter(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part, ssize_t bytes)
+    ngx_http_registry_exchange_t *ex, ssize_t bytes)
 {
     size_t                len;
     ngx_chain_t          *cl, **last;
@@ -288,7 +288,7 @@ ngx_http_registry_range_filter(ngx_http_request_t *sr,
 
     u = sr->upstream;
 
-    if (bytes > u->length && !part->excess) {
+    if (bytes > u->length && !ex->excess) {
         ngx_log_error(NGX_LOG_ERR, sr->connection->log, 0,
                       "registry: the storage sent more than it said");
         return NGX_ERROR;
@@ -320,8 +320,8 @@ ngx_http_registry_range_filter(ngx_http_request_t *sr,
     *last = cl;
 
     if (u->length == 0) {
-        u->keepalive = !part->close;
-        part->whole = 1;
+        u->keepalive = !ex->close;
+        ex->whole = 1;
     }
 
     return NGX_OK;
@@ -331,30 +331,30 @@ ngx_http_registry_range_filter(ngx_http_request_t *sr,
 /* nginx wakes the parent itself, when the output of the part is sent */
 
 static ngx_int_t
-ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+ngx_http_registry_range_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 {
-    ngx_http_registry_call_t  *part = data;
+    ngx_http_registry_exchange_t  *ex = data;
 
-    ngx_http_request_t        *r;
+    ngx_http_request_t  *r;
 
     r = sr->main;
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
                    "http registry part %ui rc:%i whole:%d",
-                   (ngx_uint_t) part->call->reply.status, rc, part->whole);
+                   (ngx_uint_t) ex->call->reply.status, rc, ex->whole);
 
-    if (part->slice == NULL || !sr->cached) {
-        ngx_http_registry_count_call(part->call, 1,
-                                     ngx_current_msec - part->since);
+    if (ex->slice == NULL || !sr->cached) {
+        ngx_http_registry_count_call(ex->call, 1,
+                                     ngx_current_msec - ex->since);
     }
 
 #if (NGX_HTTP_CACHE)
 
-    if (part->slice) {
-        ngx_http_registry_slice_come(sr, part);
+    if (ex->slice) {
+        ngx_http_registry_slice_come(sr, ex);
     }
 
-    if (rc == NGX_ERROR && ngx_http_registry_slice_failed(sr, part)) {
+    if (rc == NGX_ERROR && ngx_http_registry_slice_failed(sr, ex)) {
 
         /* its buffer may have yet to be sent, and stays */
 
@@ -366,11 +366,11 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 #endif
 
     ngx_http_registry_next(r, NGX_HTTP_REGISTRY_JUDGE);
-    part->ctx->part = sr->upstream ? sr : NULL;
+    ex->ctx->range = sr->upstream ? sr : NULL;
 
     /* NGX_AGAIN: some of it has yet to be sent, which nginx waits for */
 
-    if ((rc == NGX_OK || rc == NGX_AGAIN) && part->whole) {
+    if ((rc == NGX_OK || rc == NGX_AGAIN) && ex->whole) {
         return NGX_OK;
     }
 
@@ -378,8 +378,8 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
         /* nothing is lost yet: the flow answers; 401 asks for a new token */
 
-        if (part->call->reply.status < 400) {
-            part->call->reply.status = 0;
+        if (ex->call->reply.status < 400) {
+            ex->call->reply.status = 0;
         }
 
         return NGX_OK;
@@ -387,7 +387,7 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     /* the client left, or does not read: nginx has said so */
 
-    if (ngx_http_registry_verify_failed(part->ctx)
+    if (ngx_http_registry_verify_failed(ex->ctx)
         || sr->connection->error || sr->connection->timedout
         || rc == NGX_HTTP_CLIENT_CLOSED_REQUEST)
     {
@@ -397,7 +397,7 @@ ngx_http_registry_part_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "registry: a range of \"%*s\" was cut short by the"
                   " storage, the client's connection is closed",
-                  part->call->object.len, part->call->object.data);
+                  ex->call->object.len, ex->call->object.data);
 
     return NGX_ERROR;
 }

@@ -47,30 +47,30 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
+    ngx_http_registry_exchange_t *ex);
 static ngx_int_t ngx_http_registry_slice_create_key(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_slice_create_request(
     ngx_http_request_t *r);
 static void ngx_http_registry_slice_wait(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
+    ngx_http_registry_exchange_t *ex);
 static ngx_int_t ngx_http_registry_slice_header(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
+    ngx_http_registry_exchange_t *ex);
 static ngx_int_t ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
-    ngx_http_registry_call_t *part, ngx_buf_t *buf);
+    ngx_http_registry_exchange_t *ex, ngx_buf_t *buf);
 static ngx_int_t ngx_http_registry_slice_output(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out);
+    ngx_http_registry_exchange_t *ex, ngx_chain_t *in, ngx_chain_t **out);
 static void ngx_http_registry_slice_remember(struct stat *st);
 static void ngx_http_registry_slice_cleanup(void *data);
 
 
 const ngx_http_registry_reply_t  ngx_http_registry_reply_slice = {
-    ngx_http_registry_slice_upstream,      /* upstream */
-    ngx_http_registry_slice_wait,          /* started */
-    ngx_http_registry_slice_header,        /* header */
-    ngx_http_registry_pipe_init,           /* filter_init */
-    NULL,                                  /* filter */
-    ngx_http_registry_slice_pipe,          /* pipe */
-    ngx_http_registry_slice_output         /* output */
+    ngx_http_registry_slice_upstream,         /* upstream */
+    ngx_http_registry_slice_wait,             /* started */
+    ngx_http_registry_slice_header,           /* header */
+    ngx_http_registry_upstream_pipe_init,     /* filter_init */
+    NULL,                                     /* filter */
+    ngx_http_registry_slice_pipe,             /* pipe */
+    ngx_http_registry_slice_output            /* output */
 };
 
 
@@ -129,7 +129,7 @@ ngx_http_registry_sum_end(EVP_CIPHER_CTX *sum, u_char *tag)
 
 static ngx_int_t
 ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
     ngx_pool_cleanup_t            *cln;
     ngx_http_upstream_t           *u;
@@ -146,7 +146,7 @@ ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
     }
 
     slice->request = sr;
-    part->slice = slice;
+    ex->slice = slice;
 
     cln->handler = ngx_http_registry_slice_cleanup;
     cln->data = slice;
@@ -157,7 +157,7 @@ ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
     u->create_key = ngx_http_registry_slice_create_key;
     u->create_request = ngx_http_registry_slice_create_request;
 
-    return ngx_http_registry_pipe(sr);
+    return ngx_http_registry_upstream_pipe(sr);
 }
 
 
@@ -166,26 +166,26 @@ ngx_http_registry_slice_upstream(ngx_http_request_t *sr,
 static ngx_int_t
 ngx_http_registry_slice_create_request(ngx_http_request_t *r)
 {
-    ngx_http_registry_call_t  *part;
+    ngx_http_registry_exchange_t  *ex;
 
-    part = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    ex = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    ngx_http_registry_reset_reply(r, part);
-    part->ctx->storage_calls++;
+    ngx_http_registry_upstream_reset(r, ex);
+    ex->ctx->storage_calls++;
 
-    return ngx_http_registry_create_request(r);
+    return ngx_http_registry_swift_create_request(r);
 }
 
 
 static ngx_int_t
 ngx_http_registry_slice_create_key(ngx_http_request_t *r)
 {
-    ngx_str_t                 *key;
-    reg_call_t                *call;
-    ngx_http_registry_call_t  *part;
+    ngx_str_t                     *key;
+    reg_call_t                    *call;
+    ngx_http_registry_exchange_t  *ex;
 
-    part = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    call = part->call;
+    ex = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    call = ex->call;
 
     key = ngx_array_push(&r->cache->keys);
     if (key == NULL) {
@@ -201,9 +201,9 @@ ngx_http_registry_slice_create_key(ngx_http_request_t *r)
 
 static void
 ngx_http_registry_slice_wait(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
-    ngx_http_registry_slice_t  *slice = part->slice;
+    ngx_http_registry_slice_t  *slice = ex->slice;
 
     if (ngx_http_registry_slice_lock(&slice->lock, sr)) {
         ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_BLOB]
@@ -214,13 +214,13 @@ ngx_http_registry_slice_wait(ngx_http_request_t *sr,
 
 void
 ngx_http_registry_slice_come(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
     struct stat  st;
 
-    if (!sr->cached && part->whole && sr->cache
+    if (!sr->cached && ex->whole && sr->cache
         && stat((char *) sr->cache->file.name.data, &st) == 0
-        && st.st_size == (off_t) sr->cache->body_start + part->length
+        && st.st_size == (off_t) sr->cache->body_start + ex->length
                          + NGX_HTTP_REGISTRY_SUM)
     {
         ngx_http_registry_slice_remember(&st);
@@ -228,7 +228,7 @@ ngx_http_registry_slice_come(ngx_http_request_t *sr,
 
     /* of a call that could not begin nginx would keep the lock */
 
-    if (sr->cache && !sr->cached && !part->whole) {
+    if (sr->cache && !sr->cached && !ex->whole) {
         ngx_http_file_cache_free(sr->cache, NULL);
     }
 
@@ -350,15 +350,15 @@ ngx_http_registry_slice_verify(ngx_http_request_t *sr, off_t length)
 
 static ngx_int_t
 ngx_http_registry_slice_head(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
     ngx_int_t                   rc;
     ngx_buf_t                  *b;
     ngx_chain_t                 out;
     reg_str_t                  *head;
-    ngx_http_registry_slice_t  *slice = part->slice;
+    ngx_http_registry_slice_t  *slice = ex->slice;
 
-    head = &part->call->head;
+    head = &ex->call->head;
 
     if (slice->headed || head->len == 0) {
         return NGX_OK;
@@ -387,22 +387,22 @@ ngx_http_registry_slice_head(ngx_http_request_t *sr,
 
 static ngx_int_t
 ngx_http_registry_slice_header(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
     ngx_int_t                   rc;
-    ngx_http_registry_slice_t  *slice = part->slice;
+    ngx_http_registry_slice_t  *slice = ex->slice;
 
-    if (!ngx_http_registry_expected(sr, part)) {
+    if (!ngx_http_registry_upstream_expected(sr, ex)) {
         return sr->cached ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_ERROR;
     }
 
-    if (sr->cached && part->ahead) {
-        part->ctx->at_hand = 1;
+    if (sr->cached && ex->ahead) {
+        ex->ctx->at_hand = 1;
         return NGX_OK;
     }
 
     if (sr->cached) {
-        rc = ngx_http_registry_slice_verify(sr, part->length);
+        rc = ngx_http_registry_slice_verify(sr, ex->length);
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
@@ -418,14 +418,14 @@ ngx_http_registry_slice_header(ngx_http_request_t *sr,
             return NGX_HTTP_UPSTREAM_INVALID_HEADER;
         }
 
-        if (part->ctx->verify
-            && ngx_http_registry_verify_slice(sr, part) != NGX_OK)
+        if (ex->ctx->verify
+            && ngx_http_registry_verify_slice(sr, ex) != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        part->whole = 1;
-        part->ctx->recalled = 1;
+        ex->whole = 1;
+        ex->ctx->recalled = 1;
 
     } else {
         slice->sum = ngx_http_registry_sum_begin();
@@ -434,7 +434,7 @@ ngx_http_registry_slice_header(ngx_http_request_t *sr,
         }
 
         if (!sr->main->header_sent
-            && ngx_http_registry_verify_whole(sr, part) != NGX_OK)
+            && ngx_http_registry_verify_whole(sr, ex) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -444,26 +444,26 @@ ngx_http_registry_slice_header(ngx_http_request_t *sr,
         }
     }
 
-    if (part->before == NULL || !part->before->fetched) {
+    if (ex->before == NULL || !ex->before->fetched) {
         ngx_http_registry_count(cache[NGX_HTTP_REGISTRY_BLOB]
                                      [sr->cached ? NGX_HTTP_REGISTRY_HIT
                                                  : NGX_HTTP_REGISTRY_MISS]);
     }
 
     if (!sr->cached) {
-        part->fetched = part->ahead;
-        part->ctx->at_hand = 0;
+        ex->fetched = ex->ahead;
+        ex->ctx->at_hand = 0;
     }
 
-    if (part->ahead) {
+    if (ex->ahead) {
         return NGX_OK;
     }
 
-    if (ngx_http_registry_part_header(sr->main) != NGX_OK) {
+    if (ngx_http_registry_answer_range_header(sr->main) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    return ngx_http_registry_slice_head(sr, part);
+    return ngx_http_registry_slice_head(sr, ex);
 }
 
 
@@ -471,19 +471,19 @@ ngx_http_registry_slice_header(ngx_http_request_t *sr,
 
 static ngx_int_t
 ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
-    ngx_http_registry_call_t *part, ngx_buf_t *buf)
+    ngx_http_registry_exchange_t *ex, ngx_buf_t *buf)
 {
     off_t                       len;
     ngx_buf_t                  *b;
     ngx_chain_t                *cl;
     ngx_http_request_t         *sr;
-    ngx_http_registry_slice_t  *slice = part->slice;
+    ngx_http_registry_slice_t  *slice = ex->slice;
 
     sr = p->input_ctx;
 
     /* the byte that RGW sends too many */
 
-    if (part->excess && buf->last - buf->pos > p->length) {
+    if (ex->excess && buf->last - buf->pos > p->length) {
         buf->last = buf->pos + p->length;
     }
 
@@ -491,9 +491,9 @@ ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
 
     if (len > 0
         && (ngx_http_registry_sum_update(slice->sum, buf->pos, len) != NGX_OK
-            || (part->ctx->verify && !part->ahead
-                && ngx_http_registry_verify(sr->main, part->call, buf->pos,
-                                            len)
+            || (ex->ctx->verify && !ex->ahead
+                && ngx_http_registry_verify_bytes(sr->main, ex->call, buf->pos,
+                                                  len)
                    != NGX_OK)))
     {
         return NGX_ERROR;
@@ -503,12 +503,12 @@ ngx_http_registry_slice_pipe(ngx_event_pipe_t *p,
         return NGX_ERROR;
     }
 
-    if (p->length != 0 || part->whole) {
+    if (p->length != 0 || ex->whole) {
         return NGX_OK;
     }
 
-    sr->upstream->keepalive = !part->close;
-    part->whole = 1;
+    sr->upstream->keepalive = !ex->close;
+    ex->whole = 1;
 
     cl = ngx_chain_get_free_buf(p->pool, &p->free);
     b = ngx_create_temp_buf(p->pool, NGX_HTTP_REGISTRY_SUM);
@@ -563,12 +563,12 @@ ngx_http_registry_slice_cut(ngx_buf_t *b, off_t from, off_t to)
 
 static ngx_int_t
 ngx_http_registry_slice_output(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part, ngx_chain_t *in, ngx_chain_t **out)
+    ngx_http_registry_exchange_t *ex, ngx_chain_t *in, ngx_chain_t **out)
 {
-    off_t                        from;
-    ngx_chain_t                 *cl, *ln, **last;
-    reg_call_t                  *call = part->call;
-    ngx_http_registry_slice_t   *slice = part->slice;
+    off_t                       from;
+    ngx_chain_t                *cl, *ln, **last;
+    reg_call_t                 *call = ex->call;
+    ngx_http_registry_slice_t  *slice = ex->slice;
 
     if (slice == NULL || slice->heading) {
         *out = in;
@@ -615,18 +615,18 @@ ngx_http_registry_slice_output(ngx_http_request_t *sr,
 
 ngx_uint_t
 ngx_http_registry_slice_failed(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
     off_t                       sent;
     ngx_event_pipe_t           *p;
-    reg_call_t                 *call = part->call;
-    ngx_http_registry_slice_t  *slice = part->slice;
+    reg_call_t                 *call = ex->call;
+    ngx_http_registry_slice_t  *slice = ex->slice;
 
     p = sr->upstream ? sr->upstream->pipe : NULL;
 
     if (slice == NULL || sr->cached || sr->connection->error
         || p == NULL || p->upstream_error || p->downstream_error
-        || (p->upstream_eof && !part->whole)
+        || (p->upstream_eof && !ex->whole)
         || call->reply.status != call->want_status)
     {
         return 0;
@@ -646,7 +646,7 @@ ngx_http_registry_slice_failed(ngx_http_request_t *sr,
                   call->object.len, call->object.data);
 
     call->take = sent;
-    part->ctx->flow->slice = 0;
+    ex->ctx->flow->slice = 0;
 
     return 1;
 }

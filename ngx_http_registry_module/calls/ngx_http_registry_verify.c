@@ -58,7 +58,7 @@ ngx_http_registry_verify_begin(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_registry_verify(ngx_http_request_t *r, const reg_call_t *call,
+ngx_http_registry_verify_bytes(ngx_http_request_t *r, const reg_call_t *call,
     u_char *p, size_t len)
 {
     reg_str_t                      text;
@@ -129,11 +129,11 @@ ngx_http_registry_verify_failed(ngx_http_registry_ctx_t *ctx)
 
 ngx_int_t
 ngx_http_registry_verify_whole(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
-    reg_flow_t  *f = &part->ctx->operation;
+    reg_flow_t  *f = &ex->ctx->operation;
 
-    if (part->ahead || f->answer.status != NGX_HTTP_OK) {
+    if (ex->ahead || f->answer.status != NGX_HTTP_OK) {
         return NGX_OK;
     }
 
@@ -146,7 +146,7 @@ ngx_http_registry_verify_whole(ngx_http_request_t *sr,
 
 ngx_int_t
 ngx_http_registry_verify_slice(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part)
+    ngx_http_registry_exchange_t *ex)
 {
     ssize_t            n;
     off_t              offset, end;
@@ -155,7 +155,7 @@ ngx_http_registry_verify_slice(ngx_http_request_t *sr,
 
     c = sr->cache;
     offset = c->body_start;
-    end = offset + part->length;
+    end = offset + ex->length;
 
     while (offset < end) {
 
@@ -163,7 +163,7 @@ ngx_http_registry_verify_slice(ngx_http_request_t *sr,
                   ngx_min((off_t) sizeof(block), end - offset), offset);
 
         if (n <= 0
-            || ngx_http_registry_verify(sr->main, part->call, block, n)
+            || ngx_http_registry_verify_bytes(sr->main, ex->call, block, n)
                != NGX_OK)
         {
             return NGX_ERROR;

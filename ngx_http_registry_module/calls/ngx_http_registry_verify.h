@@ -12,7 +12,7 @@
  */
 ngx_int_t ngx_http_registry_verify_begin(ngx_http_request_t *r,
     const reg_digest_t *digest, int64_t size);
-ngx_int_t ngx_http_registry_verify(ngx_http_request_t *r,
+ngx_int_t ngx_http_registry_verify_bytes(ngx_http_request_t *r,
     const reg_call_t *call, u_char *p, size_t len);
 ngx_uint_t ngx_http_registry_verify_failed(ngx_http_registry_ctx_t *ctx);
 
@@ -21,9 +21,9 @@ ngx_uint_t ngx_http_registry_verify_failed(ngx_http_registry_ctx_t *ctx);
  * slice() takes one that is on disk.
  */
 ngx_int_t ngx_http_registry_verify_whole(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
+    ngx_http_registry_exchange_t *ex);
 ngx_int_t ngx_http_registry_verify_slice(ngx_http_request_t *sr,
-    ngx_http_registry_call_t *part);
+    ngx_http_registry_exchange_t *ex);
 
 
 #endif /* _NGX_HTTP_REGISTRY_VERIFY_H_INCLUDED_ */

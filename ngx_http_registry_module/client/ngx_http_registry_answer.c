@@ -52,7 +52,7 @@ ngx_http_registry_answer_headers(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_http_registry_answer(ngx_http_request_t *r)
+ngx_http_registry_answer_send(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
     reg_answer_t             *a;
@@ -91,8 +91,8 @@ ngx_http_registry_answer(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_registry_answer_body(ngx_http_request_t *r, reg_str_t *body)
 {
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
 
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
@@ -115,7 +115,7 @@ ngx_http_registry_answer_body(ngx_http_request_t *r, reg_str_t *body)
 /* the client's, once: the first part is what it should be */
 
 ngx_int_t
-ngx_http_registry_part_header(ngx_http_request_t *r)
+ngx_http_registry_answer_range_header(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 

@@ -10,9 +10,9 @@
  * headers_out for a body that comes of the storage; part_header() sends the
  * header of a body of ranges, once.
  */
-ngx_int_t ngx_http_registry_answer(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_answer_send(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_answer_headers(ngx_http_request_t *r);
-ngx_int_t ngx_http_registry_part_header(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_answer_range_header(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_REGISTRY_ANSWER_H_INCLUDED_ */

@@ -16,7 +16,7 @@ ngx_http_registry_set_blob_cache(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_registry_loc_conf_t  *rlcf = conf;
 
-    ngx_str_t                     *value;
+    ngx_str_t  *value;
 
     if (rlcf->blob_cache != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -40,13 +40,13 @@ char *
 ngx_http_registry_set_cache_path(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
-    char                           *rv;
+    char                           *rc;
     ngx_http_file_cache_t         **caches;
     ngx_http_registry_main_conf_t  *rmcf = conf;
 
-    rv = ngx_http_file_cache_set_slot(cf, cmd, conf);
+    rc = ngx_http_file_cache_set_slot(cf, cmd, conf);
 
-    if (rv == NGX_CONF_OK) {
+    if (rc == NGX_CONF_OK) {
 
         /* files are written where they stay */
 
@@ -54,7 +54,7 @@ ngx_http_registry_set_cache_path(ngx_conf_t *cf, ngx_command_t *cmd,
         caches[rmcf->caches.nelts - 1]->use_temp_path = 0;
     }
 
-    return rv;
+    return rc;
 }
 
 

@@ -20,10 +20,10 @@
 #include "ngx_http_registry_log.h"
 
 
-static ngx_uint_t ngx_http_registry_container_done(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_again(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_renew(ngx_http_request_t *r);
-static void ngx_http_registry_finish(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_registry_drive_container_done(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_drive_again(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_drive_renew(ngx_http_request_t *r);
+static void ngx_http_registry_drive_finish(ngx_http_request_t *r);
 
 
 void
@@ -51,14 +51,14 @@ ngx_http_registry_drive(ngx_http_request_t *r)
             }
 
             if (rc == NGX_ERROR) {
-                ngx_http_registry_fail(r, rc);
+                ngx_http_registry_drive_fail(r, rc);
                 return;
             }
         }
 
         if (todo == REG_CALL
             && ctx->flow == &ctx->operation
-            && !ngx_http_registry_container_ready(r)
+            && !ngx_http_registry_ready_container(r)
             && ctx->container.step == reg_container_steps)
         {
             /*
@@ -70,19 +70,19 @@ ngx_http_registry_drive(ngx_http_request_t *r)
             continue;
         }
 
-        if (todo == REG_ANSWER && !ngx_http_registry_container_done(r)) {
-            ngx_http_registry_finish(r);
+        if (todo == REG_ANSWER && !ngx_http_registry_drive_container_done(r)) {
+            ngx_http_registry_drive_finish(r);
             return;
         }
 
-        rc = ngx_http_registry_again(r);
+        rc = ngx_http_registry_drive_again(r);
 
         if (rc == NGX_AGAIN) {
             return;
         }
 
         if (rc != NGX_OK) {
-            ngx_http_registry_fail(r, rc);
+            ngx_http_registry_drive_fail(r, rc);
             return;
         }
     }
@@ -92,7 +92,7 @@ ngx_http_registry_drive(ngx_http_request_t *r)
 /* 1: the calls that waited for the container are to be made */
 
 static ngx_uint_t
-ngx_http_registry_container_done(ngx_http_request_t *r)
+ngx_http_registry_drive_container_done(ngx_http_request_t *r)
 {
     ngx_http_registry_ctx_t  *ctx;
 
@@ -103,7 +103,7 @@ ngx_http_registry_container_done(ngx_http_request_t *r)
     }
 
     if (ctx->container.answer.status == NGX_HTTP_OK) {
-        ngx_http_registry_container_found(r);
+        ngx_http_registry_ready_container_found(r);
 
     } else if (ctx->operation.calls[0].stale == NULL) {
         ctx->operation.answer = ctx->container.answer;
@@ -119,7 +119,7 @@ ngx_http_registry_container_done(ngx_http_request_t *r)
 /* what the row asks for */
 
 static ngx_int_t
-ngx_http_registry_again(ngx_http_request_t *r)
+ngx_http_registry_drive_again(ngx_http_request_t *r)
 {
     ngx_http_registry_ctx_t  *ctx;
 
@@ -133,10 +133,10 @@ ngx_http_registry_again(ngx_http_request_t *r)
         return ngx_http_registry_body_gather(r);
 
     case REG_PASS:
-        return ngx_http_registry_pass(r);
+        return ngx_http_registry_pass_begin(r);
 
-    case REG_PART:
-        return ngx_http_registry_part(r);
+    case REG_RANGE:
+        return ngx_http_registry_range_begin(r);
 
     default: /* REG_CALL */
         return ngx_http_registry_calls_start(r);
@@ -147,21 +147,21 @@ ngx_http_registry_again(ngx_http_request_t *r)
 /* what the request waited for is there, or the client's socket is writable */
 
 void
-ngx_http_registry_wake(ngx_http_request_t *r)
+ngx_http_registry_drive_wake(ngx_http_request_t *r)
 {
-    ngx_int_t                  rc;
-    ngx_http_registry_ctx_t   *ctx;
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
     switch (ctx->next) {
 
     case NGX_HTTP_REGISTRY_JUDGE:
-        rc = ngx_http_registry_renew(r);
+        rc = ngx_http_registry_drive_renew(r);
         break;
 
     case NGX_HTTP_REGISTRY_AGAIN:
-        rc = ngx_http_registry_again(r);
+        rc = ngx_http_registry_drive_again(r);
         break;
 
     case NGX_HTTP_REGISTRY_STOP:
@@ -186,7 +186,7 @@ ngx_http_registry_wake(ngx_http_request_t *r)
         ngx_http_registry_drive(r);
 
     } else {
-        ngx_http_registry_fail(r, rc);
+        ngx_http_registry_drive_fail(r, rc);
     }
 }
 
@@ -194,7 +194,7 @@ ngx_http_registry_wake(ngx_http_request_t *r)
 /* calls that the storage refused with this token are made by another one */
 
 static ngx_int_t
-ngx_http_registry_renew(ngx_http_request_t *r)
+ngx_http_registry_drive_renew(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
     ngx_uint_t                     i;
@@ -223,10 +223,10 @@ ngx_http_registry_renew(ngx_http_request_t *r)
         ctx->renewed = 1;
         ngx_http_registry_count(counters[NGX_HTTP_REGISTRY_RENEWALS]);
 
-        rc = f->todo == REG_PART ? NGX_DECLINED
+        rc = f->todo == REG_RANGE ? NGX_DECLINED
                                  : ngx_http_registry_calls_recall(r);
 
-        return rc == NGX_DECLINED ? ngx_http_registry_again(r) : rc;
+        return rc == NGX_DECLINED ? ngx_http_registry_drive_again(r) : rc;
     }
 
     return NGX_OK;
@@ -239,7 +239,7 @@ ngx_http_registry_renew(ngx_http_request_t *r)
  */
 
 void
-ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc)
+ngx_http_registry_drive_fail(ngx_http_request_t *r, ngx_int_t rc)
 {
     ngx_http_registry_early_drop(r);
 
@@ -261,7 +261,7 @@ ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc)
 
 
 static void
-ngx_http_registry_finish(ngx_http_request_t *r)
+ngx_http_registry_drive_finish(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
     ngx_uint_t                level;
@@ -294,10 +294,10 @@ ngx_http_registry_finish(ngx_http_request_t *r)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_registry_answer(r);
+        rc = ngx_http_registry_answer_send(r);
 
 #if (NGX_HTTP_CACHE)
-        ngx_http_registry_fill(r);
+        ngx_http_registry_fill_begin(r);
 #endif
     }
 

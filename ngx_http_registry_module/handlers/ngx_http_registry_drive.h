@@ -11,8 +11,8 @@
  * NGX_ERROR.  The request may be gone after each of them.
  */
 void ngx_http_registry_drive(ngx_http_request_t *r);
-void ngx_http_registry_wake(ngx_http_request_t *r);
-void ngx_http_registry_fail(ngx_http_request_t *r, ngx_int_t rc);
+void ngx_http_registry_drive_wake(ngx_http_request_t *r);
+void ngx_http_registry_drive_fail(ngx_http_request_t *r, ngx_int_t rc);
 
 
 #endif /* _NGX_HTTP_REGISTRY_DRIVE_H_INCLUDED_ */

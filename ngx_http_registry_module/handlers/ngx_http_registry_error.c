@@ -8,8 +8,8 @@
 #include "client/ngx_http_registry_body.h"
 
 
-static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_output_filter(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_error_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_error_output_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 
 
@@ -24,7 +24,7 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
  */
 
 static ngx_uint_t
-ngx_http_registry_without_location(ngx_http_request_t *r)
+ngx_http_registry_error_without_location(ngx_http_request_t *r)
 {
     u_char                        *end;
     ngx_str_t                      line;
@@ -67,7 +67,7 @@ ngx_http_registry_without_location(ngx_http_request_t *r)
 /* several errors of nginx are sent as 400; it tells none which one it was */
 
 static ngx_uint_t
-ngx_http_registry_cause(ngx_http_request_t *r)
+ngx_http_registry_error_cause(ngx_http_request_t *r)
 {
     ngx_http_registry_loc_conf_t  *rlcf;
 
@@ -111,13 +111,14 @@ ngx_http_registry_cause(ngx_http_request_t *r)
 /* a JSON error instead of the page, or of what the storage sent */
 
 static ngx_int_t
-ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
+ngx_http_registry_error_replace(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
 {
-    reg_str_t     body, uri, detail;
-    reg_arena_t   arena;
-    reg_error_t   e;
-    reg_route_t   route;
-    const char   *allow;
+    reg_str_t    body, uri, detail;
+    reg_arena_t  arena;
+    reg_error_t  e;
+    reg_route_t  route;
+    const char  *allow;
 
     if (ctx == NULL) {
         ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_ctx_t));
@@ -137,7 +138,7 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         detail.len = ngx_strlen(detail.data);
 
     } else {
-        e = reg_error_of_status((unsigned) ngx_http_registry_cause(r),
+        e = reg_error_of_status((unsigned) ngx_http_registry_error_cause(r),
                                 &detail);
     }
 
@@ -182,7 +183,7 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_registry_header_filter(ngx_http_request_t *r)
+ngx_http_registry_error_header_filter(ngx_http_request_t *r)
 {
     const char                    *seconds;
     ngx_http_registry_ctx_t       *ctx;
@@ -191,7 +192,8 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
     if (r != r->main
-        || (rlcf->account == NULL && !ngx_http_registry_without_location(r)))
+        || (rlcf->account == NULL
+            && !ngx_http_registry_error_without_location(r)))
     {
         return ngx_http_next_header_filter(r);
     }
@@ -214,7 +216,7 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
 
     if ((ctx && ctx->own) || (r->err_status && !(ctx && ctx->answered))) {
 
-        if (ngx_http_registry_replace(r, ctx) != NGX_OK) {
+        if (ngx_http_registry_error_replace(r, ctx) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -235,12 +237,12 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_registry_output_filter(ngx_http_request_t *r, ngx_chain_t *in)
+ngx_http_registry_error_output_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_buf_t                *b;
-    ngx_chain_t              *cl, out;
-    ngx_http_registry_ctx_t  *ctx;
-    ngx_http_registry_call_t *rc;
+    ngx_buf_t                     *b;
+    ngx_chain_t                   *cl, out;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_exchange_t  *ex;
 
     if (in == NULL) {
         return ngx_http_next_body_filter(r, in);
@@ -248,10 +250,10 @@ ngx_http_registry_output_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (r != r->main) {
 
-        rc = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+        ex = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-        if (rc && rc->reply->output
-            && rc->reply->output(r, rc, in, &in) != NGX_OK)
+        if (ex && ex->reply->output
+            && ex->reply->output(r, ex, in, &in) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -295,13 +297,13 @@ ngx_http_registry_output_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 ngx_int_t
-ngx_http_registry_filters_init(ngx_conf_t *cf)
+ngx_http_registry_error_filters_init(ngx_conf_t *cf)
 {
     ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_registry_header_filter;
+    ngx_http_top_header_filter = ngx_http_registry_error_header_filter;
 
     ngx_http_next_body_filter = ngx_http_top_body_filter;
-    ngx_http_top_body_filter = ngx_http_registry_output_filter;
+    ngx_http_top_body_filter = ngx_http_registry_error_output_filter;
 
     ngx_http_registry_next_request_body_filter =
                                             ngx_http_top_request_body_filter;

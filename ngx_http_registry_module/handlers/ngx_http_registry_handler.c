@@ -35,7 +35,7 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     ngx_http_registry_ctx_t  *ctx;
 
     if (r != r->main) {
-        return ngx_http_registry_call_run(r);
+        return ngx_http_registry_subrequest_run(r);
     }
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_ctx_t));
@@ -62,7 +62,7 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     ctx->counted = 1;
     ngx_http_registry_count_running(ctx->operation.route.kind, 1);
 
-    r->write_event_handler = ngx_http_registry_wake;
+    r->write_event_handler = ngx_http_registry_drive_wake;
 
     /* held until the flow is at its end */
 
@@ -146,7 +146,7 @@ ngx_http_registry_configure(ngx_http_request_t *r, reg_flow_t *f,
     ngx_http_registry_loc_conf_t *rlcf)
 {
     if (rlcf->places) {
-        f->place = ngx_http_registry_place;
+        f->place = ngx_http_registry_places_at;
         f->places = rlcf->places;
     }
 
@@ -173,7 +173,7 @@ ngx_http_registry_configure(ngx_http_request_t *r, reg_flow_t *f,
                                               "registry_read_only", 1);
 
     if (rlcf->immutable) {
-        f->immutable = ngx_http_registry_immutable;
+        f->immutable = ngx_http_registry_immutable_tag;
         f->immutable_data = r;
     }
 }
@@ -258,7 +258,7 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     }
 
     if (f->route.kind == REG_ROUTE_BLOB && f->method == REG_GET) {
-        ngx_http_registry_redirect(r, f);
+        ngx_http_registry_redirect_begin(r, f);
     }
 
     reg_flow_start(f);

@@ -16,7 +16,7 @@ static ngx_http_variable_value_t *ngx_http_registry_immutable_values(
 
 
 int
-ngx_http_registry_immutable(void *data, const reg_str_t *tag)
+ngx_http_registry_immutable_tag(void *data, const reg_str_t *tag)
 {
     ngx_uint_t                     immutable;
     ngx_http_request_t            *r = data;

@@ -6,7 +6,7 @@
 
 
 /* reg_flow_t's, data is the main request */
-int ngx_http_registry_immutable(void *data, const reg_str_t *tag);
+int ngx_http_registry_immutable_tag(void *data, const reg_str_t *tag);
 
 
 #endif /* _NGX_HTTP_REGISTRY_IMMUTABLE_H_INCLUDED_ */

@@ -10,8 +10,8 @@
 ngx_uint_t
 ngx_http_registry_redirect_valid(ngx_str_t *url)
 {
-    u_char      *p;
-    ngx_uint_t   i;
+    u_char     *p;
+    ngx_uint_t  i;
 
     for (i = 0; i < url->len; i++) {
         if (url->data[i] <= 0x20 || url->data[i] >= 0x7f
@@ -45,7 +45,7 @@ ngx_http_registry_redirect_trim(ngx_str_t *url)
 /* where this request's blob is to be read; no URL: here */
 
 void
-ngx_http_registry_redirect(ngx_http_request_t *r, reg_flow_t *f)
+ngx_http_registry_redirect_begin(ngx_http_request_t *r, reg_flow_t *f)
 {
     ngx_str_t                      url;
     ngx_http_registry_loc_conf_t  *rlcf;

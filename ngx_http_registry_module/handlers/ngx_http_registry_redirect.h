@@ -6,7 +6,7 @@
 
 
 /* f->redirect, as the location has it for this request */
-void ngx_http_registry_redirect(ngx_http_request_t *r, reg_flow_t *f);
+void ngx_http_registry_redirect_begin(ngx_http_request_t *r, reg_flow_t *f);
 
 /* https://, or http://, and a host */
 ngx_uint_t ngx_http_registry_redirect_valid(ngx_str_t *url);

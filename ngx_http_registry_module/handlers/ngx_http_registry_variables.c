@@ -109,7 +109,7 @@ static ngx_http_variable_t  ngx_http_registry_vars[] = {
 
 
 ngx_int_t
-ngx_http_registry_add_variables(ngx_conf_t *cf)
+ngx_http_registry_variables_add(ngx_conf_t *cf)
 {
     ngx_http_variable_t  *var, *v;
 
@@ -423,10 +423,10 @@ static ngx_int_t
 ngx_http_registry_read_tags(ngx_http_request_t *r,
     ngx_http_registry_request_t *rq)
 {
-    size_t        n, i, max;
-    reg_buf_t     b;
-    reg_str_t    *tags, args, text;
-    reg_arena_t   arena;
+    size_t       n, i, max;
+    reg_buf_t    b;
+    reg_str_t   *tags, args, text;
+    reg_arena_t  arena;
 
     arena.alloc = ngx_http_registry_alloc;
     arena.ctx = r->pool;

@@ -5,7 +5,7 @@
 #include "base/ngx_http_registry_ctx.h"
 
 
-ngx_int_t ngx_http_registry_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_registry_variables_add(ngx_conf_t *cf);
 ngx_int_t ngx_http_registry_variables_init(ngx_conf_t *cf);
 
 

@@ -475,10 +475,10 @@ read_small(reg_flow_t *f)
 static reg_todo_t
 judge_small(reg_flow_t *f)
 {
-    blob_t        *b = f->op;
-    reg_call_t    *call = &f->calls[0];
-    reg_digest_t   d;
-    reg_range_t    all = { 0, b->data.size - 1 }, *range;
+    blob_t       *b = f->op;
+    reg_call_t   *call = &f->calls[0];
+    reg_digest_t  d;
+    reg_range_t   all = { 0, b->data.size - 1 }, *range;
 
     if (reg_store_failed(f, call)) {
         return REG_ANSWER;
@@ -528,8 +528,8 @@ judge_small(reg_flow_t *f)
 static reg_todo_t
 redirect(reg_flow_t *f)
 {
-    blob_t     *b = f->op;
-    reg_str_t   object, url;
+    blob_t    *b = f->op;
+    reg_str_t  object, url;
 
     if (f->redirect.len == 0 || f->method != REG_GET || b->nranges > 1
         || b->data.size == 0)
@@ -692,9 +692,9 @@ get_slice(reg_flow_t *f)
 static reg_todo_t
 send_range(reg_flow_t *f)
 {
-    blob_t       *b = f->op;
-    reg_call_t   *call;
-    reg_range_t   rest;
+    blob_t      *b = f->op;
+    reg_call_t  *call;
+    reg_range_t  rest;
 
     if (b->next == b->nranges) {
 
@@ -721,7 +721,7 @@ send_range(reg_flow_t *f)
         call->failed |= (call->head.data == NULL);
     }
 
-    return REG_PART;
+    return REG_RANGE;
 }
 
 

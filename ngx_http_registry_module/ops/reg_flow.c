@@ -49,7 +49,7 @@ reg_flow_run(reg_flow_t *f)
 
         } else if (todo != REG_AGAIN) {
             f->asked = (todo == REG_CALL || todo == REG_BODY
-                        || todo == REG_PART);
+                        || todo == REG_RANGE);
             f->todo = todo;
             return todo;
         }
@@ -129,8 +129,8 @@ reg_flow_hash(reg_flow_t *f, const unsigned char *p, size_t len)
 int
 reg_flow_hash_end(reg_flow_t *f)
 {
-    reg_hash_t    *h;
-    reg_digest_t   d;
+    reg_hash_t   *h;
+    reg_digest_t  d;
 
     if (f->hash == NULL || f->expected == NULL) {
         return 1;

@@ -36,7 +36,7 @@ typedef enum {
     REG_CALL,           /* make f->calls[0 .. ncalls], then judge */
     REG_BODY,           /* read the client's body into f->body, then judge */
     REG_PASS,           /* calls[0]: its reply is the client's, the end */
-    REG_PART,           /* calls[0]: its reply is a part of the client's,
+    REG_RANGE,           /* calls[0]: its reply is a part of the client's,
                            behind call->head; then judge.  calls[1]: the next
                            one, if it may be fetched ahead */
     REG_ANSWER          /* f->answer is filled in: send it, the end */
@@ -95,7 +95,7 @@ typedef struct {
     unsigned        want_status;
     int64_t         want_length;
     reg_str_t       want_range;         /* Content-Range; null: none */
-    reg_str_t       head;               /* of REG_PART */
+    reg_str_t       head;               /* of REG_RANGE */
 
     /* of a part that may be kept: the call is for a slice of this size */
     int64_t         slice;              /* 0: it may not */

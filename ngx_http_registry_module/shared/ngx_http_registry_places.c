@@ -92,7 +92,7 @@ ngx_http_registry_places_init(ngx_shm_zone_t *zone, void *data)
 
 
 int
-ngx_http_registry_place(void *data, reg_place_t what, const reg_str_t *id,
+ngx_http_registry_places_at(void *data, reg_place_t what, const reg_str_t *id,
     uint64_t tip)
 {
     int                          held;

@@ -8,7 +8,7 @@
 
 /* for f->place; "data" is the zone, whose entries survive a reload */
 ngx_shm_zone_t *ngx_http_registry_places_zone(ngx_conf_t *cf);
-int ngx_http_registry_place(void *data, reg_place_t what,
+int ngx_http_registry_places_at(void *data, reg_place_t what,
     const reg_str_t *id, uint64_t tip);
 
 

@@ -8,7 +8,7 @@
 
 
 ngx_int_t
-ngx_http_registry_token(ngx_http_request_t *r)
+ngx_http_registry_ready_token(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
     ngx_http_registry_ctx_t       *ctx;
@@ -34,7 +34,7 @@ ngx_http_registry_token(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    ctx->wait.handler = ngx_http_registry_token_ready;
+    ctx->wait.handler = ngx_http_registry_ready_come;
     ctx->wait.data = r;
 
     rc = ngx_http_registry_token_get(rlcf->account, r->pool, &ctx->token,
@@ -49,9 +49,9 @@ ngx_http_registry_token(ngx_http_request_t *r)
 
 
 void
-ngx_http_registry_token_ready(void *data, ngx_int_t rc)
+ngx_http_registry_ready_come(void *data, ngx_int_t rc)
 {
-    ngx_http_request_t       *r = data;
+    ngx_http_request_t  *r = data;
 
     ngx_connection_t         *c;
     ngx_http_registry_ctx_t  *ctx;
@@ -72,7 +72,7 @@ ngx_http_registry_token_ready(void *data, ngx_int_t rc)
 /* how long the request has to wait for the storage */
 
 void
-ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy)
+ngx_http_registry_ready_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy)
 {
     if (ctx->storage_busy) {
         ctx->storage_time += ngx_current_msec - ctx->storage_since;
@@ -86,7 +86,7 @@ ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy)
 /* whether the container is known to be there; the first call finds out */
 
 ngx_uint_t
-ngx_http_registry_container_ready(ngx_http_request_t *r)
+ngx_http_registry_ready_container(ngx_http_request_t *r)
 {
     ngx_http_registry_loc_conf_t  *rlcf;
 
@@ -98,7 +98,7 @@ ngx_http_registry_container_ready(ngx_http_request_t *r)
 
 
 void
-ngx_http_registry_container_found(ngx_http_request_t *r)
+ngx_http_registry_ready_container_found(ngx_http_request_t *r)
 {
     ngx_atomic_t                  *flags;
     ngx_atomic_uint_t              old;

@@ -10,15 +10,16 @@
  * request is woken to do what its row asks once more; NGX_ERROR: the storage
  * is not to be asked, ctx->last_error says why.
  */
-ngx_int_t ngx_http_registry_token(ngx_http_request_t *r);
-void ngx_http_registry_token_ready(void *data, ngx_int_t rc);
+ngx_int_t ngx_http_registry_ready_token(ngx_http_request_t *r);
+void ngx_http_registry_ready_come(void *data, ngx_int_t rc);
 
 /* from here on the request waits for the storage, or no more: for the log */
-void ngx_http_registry_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy);
+void ngx_http_registry_ready_busy(ngx_http_registry_ctx_t *ctx,
+    ngx_uint_t busy);
 
 /* whether the container is known to be there; that it is */
-ngx_uint_t ngx_http_registry_container_ready(ngx_http_request_t *r);
-void ngx_http_registry_container_found(ngx_http_request_t *r);
+ngx_uint_t ngx_http_registry_ready_container(ngx_http_request_t *r);
+void ngx_http_registry_ready_container_found(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_REGISTRY_READY_H_INCLUDED_ */

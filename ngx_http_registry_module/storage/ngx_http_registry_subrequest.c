@@ -29,8 +29,9 @@ ngx_http_registry_variables(ngx_http_request_t *r, ngx_pool_t *pool)
 
 
 ngx_http_request_t *
-ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
-    ngx_http_post_subrequest_t *ps, ngx_uint_t flags)
+ngx_http_registry_subrequest_create(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex, ngx_http_post_subrequest_t *ps,
+    ngx_uint_t flags)
 {
     void                       *data;
     unsigned                    count;
@@ -43,10 +44,10 @@ ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
 
     /* without its own the upstream would send, or close, the client's body */
 
-    pool = call->pool ? call->pool : r->pool;
+    pool = ex->pool ? ex->pool : r->pool;
 
     body = ngx_pcalloc(pool, sizeof(ngx_http_request_body_t));
-    variables = call->pool ? ngx_http_registry_variables(r, pool)
+    variables = ex->pool ? ngx_http_registry_variables(r, pool)
                            : r->variables;
 
     if (body == NULL || variables == NULL) {
@@ -83,7 +84,7 @@ ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
         return NULL;
     }
 
-    ngx_http_set_ctx(sr, call, ngx_http_registry_module);
+    ngx_http_set_ctx(sr, ex, ngx_http_registry_module);
 
     sr->method = NGX_HTTP_GET;
     sr->header_only = 0;
@@ -95,13 +96,13 @@ ngx_http_registry_clone(ngx_http_request_t *r, ngx_http_registry_call_t *call,
 
 
 ngx_int_t
-ngx_http_registry_call_run(ngx_http_request_t *sr)
+ngx_http_registry_subrequest_run(ngx_http_request_t *sr)
 {
-    ngx_http_registry_call_t  *rc;
+    ngx_http_registry_exchange_t  *ex;
 
-    rc = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
+    ex = ngx_http_get_module_ctx(sr, ngx_http_registry_module);
 
-    if (rc == NULL || ngx_http_registry_upstream(sr, rc) != NGX_OK) {
+    if (ex == NULL || ngx_http_registry_upstream_create(sr, ex) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -109,8 +110,8 @@ ngx_http_registry_call_run(ngx_http_request_t *sr)
 
     ngx_http_upstream_init(sr);
 
-    if (rc->reply->started) {
-        rc->reply->started(sr, rc);
+    if (ex->reply->started) {
+        ex->reply->started(sr, ex);
     }
 
     return NGX_DONE;

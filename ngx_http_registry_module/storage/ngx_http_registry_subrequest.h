@@ -9,12 +9,12 @@
  * A subrequest for the call, in the call's pool if it has one, else in r's.
  * NULL: no memory, and nginx knows nothing of it.
  */
-ngx_http_request_t *ngx_http_registry_clone(ngx_http_request_t *r,
-    ngx_http_registry_call_t *call, ngx_http_post_subrequest_t *ps,
+ngx_http_request_t *ngx_http_registry_subrequest_create(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex, ngx_http_post_subrequest_t *ps,
     ngx_uint_t flags);
 
 /* for the content handler: the subrequest's upstream begins */
-ngx_int_t ngx_http_registry_call_run(ngx_http_request_t *sr);
+ngx_int_t ngx_http_registry_subrequest_run(ngx_http_request_t *sr);
 
 
 #endif /* _NGX_HTTP_REGISTRY_SUBREQUEST_H_INCLUDED_ */

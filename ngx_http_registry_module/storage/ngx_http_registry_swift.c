@@ -7,10 +7,10 @@
 #include "base/ngx_http_registry_util.h"
 
 
-static void ngx_http_registry_request_line(reg_buf_t *out,
-    ngx_http_registry_call_t *rc, ngx_http_registry_loc_conf_t *rlcf);
-static void ngx_http_registry_request_headers(reg_buf_t *out,
-    ngx_http_registry_call_t *rc, off_t length);
+static void ngx_http_registry_swift_request_line(reg_buf_t *out,
+    ngx_http_registry_exchange_t *ex, ngx_http_registry_loc_conf_t *rlcf);
+static void ngx_http_registry_swift_request_headers(reg_buf_t *out,
+    ngx_http_registry_exchange_t *ex, off_t length);
 
 
 const char *
@@ -25,7 +25,7 @@ ngx_http_registry_swift_method(reg_method_t method)
 
 
 ngx_int_t
-ngx_http_registry_create_request(ngx_http_request_t *r)
+ngx_http_registry_swift_create_request(ngx_http_request_t *r)
 {
     off_t                          length;
     reg_str_t                      text;
@@ -34,18 +34,18 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     ngx_buf_t                     *b;
     reg_call_t                    *call;
     ngx_chain_t                   *cl, *body;
-    ngx_http_registry_call_t      *rc;
+    ngx_http_registry_exchange_t  *ex;
     ngx_http_registry_loc_conf_t  *rlcf;
 
-    rc = ngx_http_registry_call_of(r);
-    call = rc->call;
+    ex = ngx_http_registry_exchange_of(r);
+    call = ex->call;
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
     arena.alloc = ngx_http_registry_alloc;
     arena.ctx = r->pool;
 
     reg_buf_init(&out, &arena, 1024);
-    ngx_http_registry_request_line(&out, rc, rlcf);
+    ngx_http_registry_swift_request_line(&out, ex, rlcf);
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "http registry call %*s", out.len, out.data);
@@ -57,11 +57,11 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
     length = (off_t) call->body.len;
     body = NULL;
 
-    if (rc->feed && rc->feed(r, rc, &length, &body) != NGX_OK) {
+    if (ex->feed && ex->feed(r, ex, &length, &body) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_http_registry_request_headers(&out, rc, length);
+    ngx_http_registry_swift_request_headers(&out, ex, length);
 
     if (call->body.len) {
         reg_buf_add_str(&out, &call->body);
@@ -96,16 +96,16 @@ ngx_http_registry_create_request(ngx_http_request_t *r)
 
 
 static void
-ngx_http_registry_request_line(reg_buf_t *out, ngx_http_registry_call_t *rc,
-    ngx_http_registry_loc_conf_t *rlcf)
+ngx_http_registry_swift_request_line(reg_buf_t *out,
+    ngx_http_registry_exchange_t *ex, ngx_http_registry_loc_conf_t *rlcf)
 {
     ngx_str_t   *root;
     reg_str_t    container;
-    reg_call_t  *call = rc->call;
+    reg_call_t  *call = ex->call;
 
     reg_buf_text(out, ngx_http_registry_swift_method(call->method));
     reg_buf_char(out, ' ');
-    reg_buf_add(out, rc->ctx->storage.data, rc->ctx->storage.len);
+    reg_buf_add(out, ex->ctx->storage.data, ex->ctx->storage.len);
     reg_buf_char(out, '/');
 
     root = call->on_container ? &rlcf->container : &rlcf->root;
@@ -129,13 +129,13 @@ ngx_http_registry_request_line(reg_buf_t *out, ngx_http_registry_call_t *rc,
 /* to the end of the header; length -1: the body is chunked */
 
 static void
-ngx_http_registry_request_headers(reg_buf_t *out,
-    ngx_http_registry_call_t *rc, off_t length)
+ngx_http_registry_swift_request_headers(reg_buf_t *out,
+    ngx_http_registry_exchange_t *ex, off_t length)
 {
-    reg_call_t  *call = rc->call;
+    reg_call_t  *call = ex->call;
 
     reg_buf_text(out, "X-Auth-Token: ");
-    reg_buf_add(out, rc->ctx->token.data, rc->ctx->token.len);
+    reg_buf_add(out, ex->ctx->token.data, ex->ctx->token.len);
     reg_buf_text(out, CRLF);
     reg_buf_add_str(out, &call->headers);
 
@@ -166,7 +166,7 @@ ngx_http_registry_request_headers(reg_buf_t *out,
 
 
 static ngx_int_t
-ngx_http_registry_keep(ngx_pool_t *pool, reg_str_t *dst, u_char *p,
+ngx_http_registry_swift_keep(ngx_pool_t *pool, reg_str_t *dst, u_char *p,
     u_char *last)
 {
     u_char  *ch;
@@ -201,16 +201,16 @@ ngx_http_registry_keep(ngx_pool_t *pool, reg_str_t *dst, u_char *p,
 
 
 ngx_int_t
-ngx_http_registry_take_header(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+ngx_http_registry_swift_take_header(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex)
 {
-    size_t       len, value_len;
-    u_char      *name, *value;
-    reg_reply_t *reply;
+    size_t        len, value_len;
+    u_char       *name, *value;
+    reg_reply_t  *reply;
 
     /* of the main request's pool is what later rows may want */
 
-    reply = &rc->call->reply;
+    reply = &ex->call->reply;
     name = r->header_name_start;
     len = r->header_name_end - r->header_name_start;
     value = r->header_start;
@@ -222,14 +222,14 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
 
     if (NGX_HTTP_REGISTRY_IS("Content-Length")) {
 
-        if (rc->length >= 0) {
+        if (ex->length >= 0) {
             return NGX_HTTP_UPSTREAM_INVALID_HEADER;
         }
 
-        rc->length = reg_atoi64(value, value_len);
-        reply->length = rc->length;
+        ex->length = reg_atoi64(value, value_len);
+        reply->length = ex->length;
 
-        return rc->length < 0 ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_OK;
+        return ex->length < 0 ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_OK;
     }
 
     if (NGX_HTTP_REGISTRY_IS("Transfer-Encoding")) {
@@ -240,31 +240,31 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
             return NGX_HTTP_UPSTREAM_INVALID_HEADER;
         }
 
-        rc->chunked = 1;
+        ex->chunked = 1;
         return NGX_OK;
     }
 
     if (NGX_HTTP_REGISTRY_IS("Connection")) {
-        rc->close |= (ngx_strlcasestrn(value, value + value_len,
+        ex->close |= (ngx_strlcasestrn(value, value + value_len,
                                        (u_char *) "close", 5 - 1) != NULL);
         return NGX_OK;
     }
 
     if (NGX_HTTP_REGISTRY_IS("ETag")) {
-        return ngx_http_registry_keep(r->main->pool, &reply->etag, value,
-                                      value + value_len);
+        return ngx_http_registry_swift_keep(r->main->pool, &reply->etag, value,
+                                            value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS("X-Object-Manifest")) {
-        return ngx_http_registry_keep(r->main->pool,
-                                      &reply->object_manifest, value,
-                                      value + value_len);
+        return ngx_http_registry_swift_keep(r->main->pool,
+                                            &reply->object_manifest, value,
+                                            value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS("Content-Range")) {
-        return ngx_http_registry_keep(r->main->pool,
-                                      &reply->content_range, value,
-                                      value + value_len);
+        return ngx_http_registry_swift_keep(r->main->pool,
+                                            &reply->content_range, value,
+                                            value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS(REG_HEADER_WHOLE)) {
@@ -283,18 +283,18 @@ ngx_http_registry_take_header(ngx_http_request_t *r,
     }
 
     if (NGX_HTTP_REGISTRY_IS(REG_HEADER_VOUCHED)) {
-        return ngx_http_registry_keep(r->main->pool, &reply->vouched, value,
-                                      value + value_len);
+        return ngx_http_registry_swift_keep(r->main->pool, &reply->vouched,
+                                            value, value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
-        return ngx_http_registry_keep(r->pool, &reply->trans_id, value,
-                                      value + value_len);
+        return ngx_http_registry_swift_keep(r->pool, &reply->trans_id, value,
+                                            value + value_len);
     }
 
     if (NGX_HTTP_REGISTRY_IS("X-Object-Meta-Digest")) {
-        return ngx_http_registry_keep(r->main->pool, &reply->meta_digest, value,
-                                      value + value_len);
+        return ngx_http_registry_swift_keep(r->main->pool, &reply->meta_digest,
+                                            value, value + value_len);
     }
 
 #undef NGX_HTTP_REGISTRY_IS

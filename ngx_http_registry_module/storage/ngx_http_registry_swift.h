@@ -6,12 +6,12 @@
 
 
 /* for the upstream, and a method's name */
-ngx_int_t ngx_http_registry_create_request(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_swift_create_request(ngx_http_request_t *r);
 const char *ngx_http_registry_swift_method(reg_method_t method);
 
 /* one line of the reply's header, as nginx has parsed it */
-ngx_int_t ngx_http_registry_take_header(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc);
+ngx_int_t ngx_http_registry_swift_take_header(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex);
 
 
 #endif /* _NGX_HTTP_REGISTRY_SWIFT_H_INCLUDED_ */

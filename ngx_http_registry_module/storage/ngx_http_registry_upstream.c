@@ -7,23 +7,23 @@
 #include "ngx_http_registry_swift.h"
 
 
-static ngx_int_t ngx_http_registry_reinit_request(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_process_status(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_process_header(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_header_done(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc);
-static ngx_int_t ngx_http_registry_filter_init(void *data);
-static ngx_int_t ngx_http_registry_filter(void *data, ssize_t bytes);
-static ngx_int_t ngx_http_registry_pipe_filter(ngx_event_pipe_t *p,
+static ngx_int_t ngx_http_registry_upstream_reinit(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_upstream_status(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_upstream_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_upstream_header_done(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex);
+static ngx_int_t ngx_http_registry_upstream_filter_init(void *data);
+static ngx_int_t ngx_http_registry_upstream_filter(void *data, ssize_t bytes);
+static ngx_int_t ngx_http_registry_upstream_pipe_filter(ngx_event_pipe_t *p,
     ngx_buf_t *buf);
-static void ngx_http_registry_abort_request(ngx_http_request_t *r);
-static void ngx_http_registry_finalize_request(ngx_http_request_t *r,
+static void ngx_http_registry_upstream_abort(ngx_http_request_t *r);
+static void ngx_http_registry_upstream_finalize(ngx_http_request_t *r,
     ngx_int_t rc);
 
 
 ngx_int_t
-ngx_http_registry_upstream(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+ngx_http_registry_upstream_create(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex)
 {
     ngx_http_upstream_t           *u;
     ngx_http_registry_loc_conf_t  *rlcf;
@@ -51,26 +51,26 @@ ngx_http_registry_upstream(ngx_http_request_t *r,
     u->output.tag = (ngx_buf_tag_t) &ngx_http_registry_module;
     u->conf = &rlcf->upstream;
 
-    u->create_request = ngx_http_registry_create_request;
-    u->reinit_request = ngx_http_registry_reinit_request;
-    u->process_header = ngx_http_registry_process_status;
-    u->abort_request = ngx_http_registry_abort_request;
-    u->finalize_request = ngx_http_registry_finalize_request;
+    u->create_request = ngx_http_registry_swift_create_request;
+    u->reinit_request = ngx_http_registry_upstream_reinit;
+    u->process_header = ngx_http_registry_upstream_status;
+    u->abort_request = ngx_http_registry_upstream_abort;
+    u->finalize_request = ngx_http_registry_upstream_finalize;
 
-    u->input_filter_init = ngx_http_registry_filter_init;
-    u->input_filter = ngx_http_registry_filter;
+    u->input_filter_init = ngx_http_registry_upstream_filter_init;
+    u->input_filter = ngx_http_registry_upstream_filter;
     u->input_filter_ctx = r;
 
     u->buffering = 0;
 
-    return rc->reply->upstream ? rc->reply->upstream(r, rc) : NGX_OK;
+    return ex->reply->upstream ? ex->reply->upstream(r, ex) : NGX_OK;
 }
 
 
 /* for a table's upstream(): the body goes through a pipe */
 
 ngx_int_t
-ngx_http_registry_pipe(ngx_http_request_t *r)
+ngx_http_registry_upstream_pipe(ngx_http_request_t *r)
 {
     ngx_http_upstream_t  *u;
 
@@ -83,7 +83,7 @@ ngx_http_registry_pipe(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    u->pipe->input_filter = ngx_http_registry_pipe_filter;
+    u->pipe->input_filter = ngx_http_registry_upstream_pipe_filter;
     u->pipe->input_ctx = r;
 
     return NGX_OK;
@@ -93,22 +93,22 @@ ngx_http_registry_pipe(ngx_http_request_t *r)
 /* the reply is read from its beginning, and what was read of it forgotten */
 
 void
-ngx_http_registry_reset_reply(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+ngx_http_registry_upstream_reset(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex)
 {
-    ngx_memzero(&rc->status, sizeof(ngx_http_status_t));
-    ngx_memzero(&rc->chunks, sizeof(ngx_http_chunked_t));
-    ngx_memzero(&rc->call->reply, sizeof(reg_reply_t));
+    ngx_memzero(&ex->status, sizeof(ngx_http_status_t));
+    ngx_memzero(&ex->chunks, sizeof(ngx_http_chunked_t));
+    ngx_memzero(&ex->call->reply, sizeof(reg_reply_t));
 
-    rc->call->reply.length = -1;
-    rc->length = -1;
-    rc->chunked = 0;
-    rc->close = 0;
-    rc->excess = 0;
-    rc->whole = 0;
-    rc->body.last = rc->body.pos;
+    ex->call->reply.length = -1;
+    ex->length = -1;
+    ex->chunked = 0;
+    ex->close = 0;
+    ex->excess = 0;
+    ex->whole = 0;
+    ex->body.last = ex->body.pos;
 
-    r->upstream->process_header = ngx_http_registry_process_status;
+    r->upstream->process_header = ngx_http_registry_upstream_status;
     r->state = 0;
 }
 
@@ -116,78 +116,78 @@ ngx_http_registry_reset_reply(ngx_http_request_t *r,
 /* the request is sent once more, on another connection */
 
 static ngx_int_t
-ngx_http_registry_reinit_request(ngx_http_request_t *r)
+ngx_http_registry_upstream_reinit(ngx_http_request_t *r)
 {
-    ngx_http_registry_call_t  *rc;
+    ngx_http_registry_exchange_t  *ex;
 
-    rc = ngx_http_registry_call_of(r);
+    ex = ngx_http_registry_exchange_of(r);
 
-    ngx_http_registry_reset_reply(r, rc);
+    ngx_http_registry_upstream_reset(r, ex);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_registry_process_status(ngx_http_request_t *r)
+ngx_http_registry_upstream_status(ngx_http_request_t *r)
 {
-    ngx_int_t                  rv;
-    ngx_http_upstream_t       *u;
-    ngx_http_registry_call_t  *rc;
+    ngx_int_t                      rc;
+    ngx_http_upstream_t           *u;
+    ngx_http_registry_exchange_t  *ex;
 
     u = r->upstream;
-    rc = ngx_http_registry_call_of(r);
+    ex = ngx_http_registry_exchange_of(r);
 
-    rv = ngx_http_parse_status_line(r, &u->buffer, &rc->status);
+    rc = ngx_http_parse_status_line(r, &u->buffer, &ex->status);
 
-    if (rv == NGX_AGAIN) {
+    if (rc == NGX_AGAIN) {
         return NGX_AGAIN;
     }
 
-    if (rv == NGX_ERROR || rc->status.http_version < NGX_HTTP_VERSION_10) {
+    if (rc == NGX_ERROR || ex->status.http_version < NGX_HTTP_VERSION_10) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "registry: the storage sent no HTTP status line");
         return NGX_HTTP_UPSTREAM_INVALID_HEADER;
     }
 
-    rc->close = (rc->status.http_version < NGX_HTTP_VERSION_11);
+    ex->close = (ex->status.http_version < NGX_HTTP_VERSION_11);
 
-    u->process_header = ngx_http_registry_process_header;
+    u->process_header = ngx_http_registry_upstream_header;
 
-    return ngx_http_registry_process_header(r);
+    return ngx_http_registry_upstream_header(r);
 }
 
 
 static ngx_int_t
-ngx_http_registry_process_header(ngx_http_request_t *r)
+ngx_http_registry_upstream_header(ngx_http_request_t *r)
 {
-    ngx_int_t                  rv;
-    ngx_http_registry_call_t  *rc;
+    ngx_int_t                      rc;
+    ngx_http_registry_exchange_t  *ex;
 
-    rc = ngx_http_registry_call_of(r);
+    ex = ngx_http_registry_exchange_of(r);
 
     for ( ;; ) {
 
-        rv = ngx_http_parse_header_line(r, &r->upstream->buffer, 1);
+        rc = ngx_http_parse_header_line(r, &r->upstream->buffer, 1);
 
-        if (rv == NGX_OK) {
+        if (rc == NGX_OK) {
 
-            rv = ngx_http_registry_take_header(r, rc);
+            rc = ngx_http_registry_swift_take_header(r, ex);
 
-            if (rv == NGX_HTTP_UPSTREAM_INVALID_HEADER) {
+            if (rc == NGX_HTTP_UPSTREAM_INVALID_HEADER) {
                 break;
             }
 
-            if (rv != NGX_OK) {
-                return rv;
+            if (rc != NGX_OK) {
+                return rc;
             }
 
             continue;
         }
 
-        if (rv == NGX_HTTP_PARSE_HEADER_DONE) {
+        if (rc == NGX_HTTP_PARSE_HEADER_DONE) {
 
-            if (rc->chunked && rc->length >= 0) {
+            if (ex->chunked && ex->length >= 0) {
                 break;
             }
 
@@ -196,15 +196,15 @@ ngx_http_registry_process_header(ngx_http_request_t *r)
              * was sent stays sent
              */
 
-            if (rc->status.code < 200) {
-                ngx_http_registry_reset_reply(r, rc);
-                return ngx_http_registry_process_status(r);
+            if (ex->status.code < 200) {
+                ngx_http_registry_upstream_reset(r, ex);
+                return ngx_http_registry_upstream_status(r);
             }
 
-            return ngx_http_registry_header_done(r, rc);
+            return ngx_http_registry_upstream_header_done(r, ex);
         }
 
-        if (rv == NGX_AGAIN) {
+        if (rc == NGX_AGAIN) {
             return NGX_AGAIN;
         }
 
@@ -219,27 +219,27 @@ ngx_http_registry_process_header(ngx_http_request_t *r)
 
 
 static void
-ngx_http_registry_remember(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+ngx_http_registry_upstream_remember(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex)
 {
     u_char     *p;
     ngx_str_t  *s;
 
-    s = &rc->ctx->last_error;
+    s = &ex->ctx->last_error;
 
-    p = ngx_pnalloc(r->main->pool, rc->call->object.len
-                             + rc->call->reply.trans_id.len + 64);
+    p = ngx_pnalloc(r->main->pool, ex->call->object.len
+                             + ex->call->reply.trans_id.len + 64);
     if (p == NULL) {
         return;
     }
 
     s->data = p;
     s->len = ngx_sprintf(p, "%ui to %s \"%*s\", transaction \"%*s\"",
-                         rc->status.code,
-                         ngx_http_registry_swift_method(rc->call->method),
-                         rc->call->object.len, rc->call->object.data,
-                         rc->call->reply.trans_id.len,
-                         rc->call->reply.trans_id.data)
+                         ex->status.code,
+                         ngx_http_registry_swift_method(ex->call->method),
+                         ex->call->object.len, ex->call->object.data,
+                         ex->call->reply.trans_id.len,
+                         ex->call->reply.trans_id.data)
              - p;
 }
 
@@ -251,7 +251,7 @@ ngx_http_registry_remember(ngx_http_request_t *r,
  */
 
 static void
-ngx_http_registry_acknowledge(ngx_http_request_t *r)
+ngx_http_registry_upstream_acknowledge(ngx_http_request_t *r)
 {
 #ifdef TCP_QUICKACK
     int                on;
@@ -269,26 +269,26 @@ ngx_http_registry_acknowledge(ngx_http_request_t *r)
 
 
 ngx_uint_t
-ngx_http_registry_expected(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+ngx_http_registry_upstream_expected(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex)
 {
-    reg_call_t  *call = rc->call;
+    reg_call_t  *call = ex->call;
 
-    if (rc->status.code == call->want_status
-        && rc->length == call->want_length && !rc->chunked
+    if (ex->status.code == call->want_status
+        && ex->length == call->want_length && !ex->chunked
         && reg_str_equal(&call->reply.content_range, &call->want_range))
     {
         return 1;
     }
 
-    if (rc->status.code < 400) {
-        ngx_http_registry_remember(r, rc);
+    if (ex->status.code < 400) {
+        ngx_http_registry_upstream_remember(r, ex);
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "registry: the storage answers %V with %O bytes"
                   " \"%*s\", expected are %ui with %O bytes \"%*s\"",
-                  &rc->ctx->last_error, rc->length,
+                  &ex->ctx->last_error, ex->length,
                   call->reply.content_range.len,
                   call->reply.content_range.data,
                   (ngx_uint_t) call->want_status,
@@ -302,16 +302,16 @@ ngx_http_registry_expected(ngx_http_request_t *r,
 /* else it would be taken for an object that is damaged */
 
 ngx_uint_t
-ngx_http_registry_told_length(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+ngx_http_registry_upstream_told_length(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex)
 {
-    if (rc->status.code != NGX_HTTP_OK || rc->length >= 0) {
+    if (ex->status.code != NGX_HTTP_OK || ex->length >= 0) {
         return 1;
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "registry: the storage told no length of \"%*s\"",
-                  rc->call->object.len, rc->call->object.data);
+                  ex->call->object.len, ex->call->object.data);
 
     return 0;
 }
@@ -320,13 +320,13 @@ ngx_http_registry_told_length(ngx_http_request_t *r,
 /* the last transaction's, for the log: in the place of the one before */
 
 static ngx_int_t
-ngx_http_registry_keep_id(ngx_http_registry_call_t *rc)
+ngx_http_registry_upstream_keep_id(ngx_http_registry_exchange_t *ex)
 {
     reg_str_t                *id;
     ngx_http_registry_ctx_t  *ctx;
 
-    ctx = rc->ctx;
-    id = &rc->call->reply.trans_id;
+    ctx = ex->ctx;
+    id = &ex->call->reply.trans_id;
 
     if (id->len > ctx->storage_id_room) {
 
@@ -351,16 +351,16 @@ ngx_http_registry_keep_id(ngx_http_registry_call_t *rc)
 
 
 static ngx_int_t
-ngx_http_registry_header_done(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+ngx_http_registry_upstream_header_done(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex)
 {
     reg_call_t           *call;
     ngx_http_upstream_t  *u;
 
     u = r->upstream;
-    call = rc->call;
+    call = ex->call;
 
-    rc->call->reply.status = rc->status.code;
+    ex->call->reply.status = ex->status.code;
 
     /*
      * A range of a large object that ends within a segment: RGW 16.2 says
@@ -368,31 +368,33 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
      */
 
     if (call->want_range.len && call->reply.object_manifest.len) {
-        rc->excess = 1;
-        rc->close = 1;
+        ex->excess = 1;
+        ex->close = 1;
     }
 
-    u->headers_in.connection_close = rc->close;
+    u->headers_in.connection_close = ex->close;
 
-    if (ngx_http_registry_keep_id(rc) != NGX_OK) {
+    if (ngx_http_registry_upstream_keep_id(ex) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (rc->status.code >= 400 && rc->status.code != 404) {
-        ngx_http_registry_remember(r, rc);
+    if (ex->status.code >= 400 && ex->status.code != 404) {
+        ngx_http_registry_upstream_remember(r, ex);
     }
 
-    if (call->method == REG_HEAD && !ngx_http_registry_told_length(r, rc)) {
+    if (call->method == REG_HEAD
+        && !ngx_http_registry_upstream_told_length(r, ex))
+    {
         return NGX_HTTP_UPSTREAM_INVALID_HEADER;
     }
 
-    if (rc->call->method == REG_HEAD || rc->status.code == 204) {
-        rc->length = 0;
-        rc->chunked = 0;
+    if (ex->call->method == REG_HEAD || ex->status.code == 204) {
+        ex->length = 0;
+        ex->chunked = 0;
     }
 
-    if (u->buffer.pos == u->buffer.last && rc->length != 0 && !r->cached) {
-        ngx_http_registry_acknowledge(r);
+    if (u->buffer.pos == u->buffer.last && ex->length != 0 && !r->cached) {
+        ngx_http_registry_upstream_acknowledge(r);
     }
 
     /*
@@ -404,63 +406,63 @@ ngx_http_registry_header_done(ngx_http_request_t *r,
     u->headers_in.content_length_n = -1;
     u->headers_in.status_n = NGX_HTTP_OK;
 
-    return rc->reply->header(r, rc);
+    return ex->reply->header(r, ex);
 }
 
 
 static ngx_int_t
-ngx_http_registry_filter_init(void *data)
+ngx_http_registry_upstream_filter_init(void *data)
 {
-    ngx_http_request_t        *r = data;
+    ngx_http_request_t  *r = data;
 
-    ngx_http_registry_call_t  *rc;
+    ngx_http_registry_exchange_t  *ex;
 
-    rc = ngx_http_registry_call_of(r);
+    ex = ngx_http_registry_exchange_of(r);
 
-    return rc->reply->filter_init(r, rc);
+    return ex->reply->filter_init(r, ex);
 }
 
 
 /* takes the bytes out of the buffer, and emits nothing by itself */
 
 static ngx_int_t
-ngx_http_registry_filter(void *data, ssize_t bytes)
+ngx_http_registry_upstream_filter(void *data, ssize_t bytes)
 {
-    ngx_http_request_t        *r = data;
+    ngx_http_request_t  *r = data;
 
-    ngx_http_registry_call_t  *rc;
+    ngx_http_registry_exchange_t  *ex;
 
-    rc = ngx_http_registry_call_of(r);
+    ex = ngx_http_registry_exchange_of(r);
 
-    return rc->reply->filter(r, rc, bytes);
+    return ex->reply->filter(r, ex, bytes);
 }
 
 
 /* who takes an early reply is known only when it has come */
 
 static ngx_int_t
-ngx_http_registry_pipe_filter(ngx_event_pipe_t *p, ngx_buf_t *buf)
+ngx_http_registry_upstream_pipe_filter(ngx_event_pipe_t *p, ngx_buf_t *buf)
 {
-    ngx_http_registry_call_t  *rc;
+    ngx_http_registry_exchange_t  *ex;
 
-    rc = ngx_http_registry_call_of(p->input_ctx);
+    ex = ngx_http_registry_exchange_of(p->input_ctx);
 
-    return rc->reply->pipe(p, rc, buf);
+    return ex->reply->pipe(p, ex, buf);
 }
 
 
 ngx_int_t
-ngx_http_registry_pipe_init(ngx_http_request_t *r,
-    ngx_http_registry_call_t *rc)
+ngx_http_registry_upstream_pipe_init(ngx_http_request_t *r,
+    ngx_http_registry_exchange_t *ex)
 {
-    r->upstream->pipe->length = rc->length;
+    r->upstream->pipe->length = ex->length;
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_registry_abort_request(ngx_http_request_t *r)
+ngx_http_registry_upstream_abort(ngx_http_request_t *r)
 {
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "abort http registry call");
@@ -468,7 +470,7 @@ ngx_http_registry_abort_request(ngx_http_request_t *r)
 
 
 static void
-ngx_http_registry_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
+ngx_http_registry_upstream_finalize(ngx_http_request_t *r, ngx_int_t rc)
 {
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "finalize http registry call: %i", rc);

@@ -41,13 +41,13 @@ no_controls(const reg_str_t *s)
 
 
 static void
-begin(ngx_http_request_t *r, ngx_http_registry_call_t *rc, unsigned what)
+begin(ngx_http_request_t *r, ngx_http_registry_exchange_t *ex, unsigned what)
 {
     reg_call_t  *call;
 
     static void  *ctx[1];
 
-    call = rc->call;
+    call = ex->call;
     call->method = what & 1 ? REG_HEAD : REG_GET;
     call->reply_max = what & 2 ? 10 : 2000;
     call->object = (reg_str_t) reg_string("object");
@@ -56,27 +56,27 @@ begin(ngx_http_request_t *r, ngx_http_registry_call_t *rc, unsigned what)
         call->sink = sink;
     }
 
-    rc->reply = &ngx_http_registry_reply_memory;
+    ex->reply = &ngx_http_registry_reply_memory;
 
-    ctx[0] = rc;
+    ctx[0] = ex;
     r->ctx = ctx;
 
-    (void) ngx_http_registry_reinit_request(r);
+    (void) ngx_http_registry_upstream_reinit(r);
 }
 
 
 /* the body, in what came with the header and what comes behind */
 
 static void
-body(ngx_http_request_t *r, ngx_http_registry_call_t *rc, size_t later)
+body(ngx_http_request_t *r, ngx_http_registry_exchange_t *ex, size_t later)
 {
     size_t                have;
-    ngx_int_t             rv;
+    ngx_int_t             rc;
     ngx_http_upstream_t  *u;
 
     u = r->upstream;
 
-    if (ngx_http_registry_filter_init(r) != NGX_OK || u->length == 0) {
+    if (ngx_http_registry_upstream_filter_init(r) != NGX_OK || u->length == 0) {
         return;
     }
 
@@ -84,16 +84,16 @@ body(ngx_http_request_t *r, ngx_http_registry_call_t *rc, size_t later)
 
     if (have) {
         u->buffer.last = u->buffer.pos;
-        rv = ngx_http_registry_filter(r, have);
+        rc = ngx_http_registry_upstream_filter(r, have);
         u->buffer.last += have;
 
-        if (rv != NGX_OK || u->length == 0) {
+        if (rc != NGX_OK || u->length == 0) {
             return;
         }
     }
 
     if (later) {
-        (void) ngx_http_registry_filter(r, later);
+        (void) ngx_http_registry_upstream_filter(r, later);
     }
 }
 
@@ -108,7 +108,7 @@ one(ngx_pool_t *pool, const uint8_t *data, size_t size, size_t cut,
     ngx_http_request_t         r, main_r;
     ngx_http_upstream_t        u;
     ngx_http_registry_ctx_t    ctx;
-    ngx_http_registry_call_t   rc;
+    ngx_http_registry_exchange_t   rc;
 
     ngx_memzero(&r, sizeof(r));
     ngx_memzero(&main_r, sizeof(main_r));

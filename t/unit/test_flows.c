@@ -381,7 +381,7 @@ test_slices(void)
 
     slice = 128 * 1024;
     ok(run(&f, &arena, REG_GET, uri, "", "") == 200, "a blob in slices", 0);
-    ok(f.todo == REG_PART && f.ncalls == 2
+    ok(f.todo == REG_RANGE && f.ncalls == 2
        && f.calls[0].skip == 0 && f.calls[0].take == slice
        && tap_is(&f.calls[0].want_range, "bytes 0-131071/204800"),
        "the first one", f.ncalls);
@@ -390,7 +390,7 @@ test_slices(void)
        "the one behind it", (size_t) f.calls[1].take);
 
     f.calls[0].reply.status = 206;
-    ok(reg_flow_run(&f) == REG_PART && f.ncalls == 1
+    ok(reg_flow_run(&f) == REG_RANGE && f.ncalls == 1
        && tap_is(&f.calls[0].want_range, "bytes 131072-204799/204800"),
        "the last one has none behind it", f.ncalls);
 
@@ -403,7 +403,7 @@ test_slices(void)
     f.calls[0].reply.status = 206;
     f.calls[0].take = 1000;
     f.slice = 0;
-    ok(reg_flow_run(&f) == REG_PART && f.ncalls == 1 && f.calls[0].slice == 0
+    ok(reg_flow_run(&f) == REG_RANGE && f.ncalls == 1 && f.calls[0].slice == 0
        && tap_is(&f.calls[0].want_range, "bytes 1000-204799/204800"),
        "a slice that was not kept: the rest", f.ncalls);
 
