@@ -8,6 +8,7 @@
 #include "shared/ngx_http_registry_places.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "storage/ngx_http_registry_health.h"
+#include "storage/ngx_http_registry_subrequest.h"
 #include "storage/ngx_http_registry_token.h"
 #include "handlers/ngx_http_registry_access.h"
 #include "handlers/ngx_http_registry_error.h"
@@ -773,6 +774,7 @@ ngx_http_registry_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_registry_stat_init_worker();
+    ngx_http_registry_subrequest_hide();
 
     rmcf = http->main_conf[ngx_http_registry_module.ctx_index];
     accounts = rmcf->accounts.elts;

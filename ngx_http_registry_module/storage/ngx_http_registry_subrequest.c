@@ -6,6 +6,11 @@
 #include "ngx_http_registry_upstream.h"
 
 
+/* on top of all filters, whatever the order of their modules */
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
 /* what a subrequest evaluates is of its own pool, and must not outlive it */
 
 static ngx_http_variable_value_t *
@@ -115,4 +120,50 @@ ngx_http_registry_subrequest_run(ngx_http_request_t *sr)
     }
 
     return NGX_DONE;
+}
+
+
+static ngx_uint_t
+ngx_http_registry_subrequest_hidden(ngx_http_request_t *r)
+{
+    ngx_http_registry_exchange_t  *ex;
+
+    if (r == r->main) {
+        return 0;
+    }
+
+    ex = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    return ex && ex->pool;
+}
+
+
+static ngx_int_t
+ngx_http_registry_subrequest_header(ngx_http_request_t *r)
+{
+    if (ngx_http_registry_subrequest_hidden(r)) {
+        r->header_sent = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_registry_subrequest_body(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    return ngx_http_registry_subrequest_hidden(r) ? NGX_OK
+           : ngx_http_next_body_filter(r, in);
+}
+
+
+void
+ngx_http_registry_subrequest_hide(void)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_registry_subrequest_header;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_registry_subrequest_body;
 }

@@ -13,6 +13,13 @@ ngx_http_request_t *ngx_http_registry_subrequest_create(ngx_http_request_t *r,
     ngx_http_registry_exchange_t *ex, ngx_http_post_subrequest_t *ps,
     ngx_uint_t flags);
 
+/*
+ * In each worker, once all modules have their filters: hides replies to calls
+ * with a pool of their own from them.  That pool goes with the call; what a
+ * filter keeps of it would be cleaned up when the client's request ends.
+ */
+void ngx_http_registry_subrequest_hide(void);
+
 /* for the content handler: the subrequest's upstream begins */
 ngx_int_t ngx_http_registry_subrequest_run(ngx_http_request_t *sr);
 
