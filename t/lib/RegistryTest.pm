@@ -151,7 +151,8 @@ sub _reload_now_and_then {
 # start(rgw => 'HOST:PORT', workers => 2, connections => 1024, auth => 1,
 #     key => 'secret key', auth_url => 'of its own, not by "rgw"',
 #     directives => 'more of the location', server => 'more of the server',
-#     http => 'more of http', main => 'more around it', chunksize => bytes of registry:2's segments);
+#     http => 'more of http', main => 'more around it',
+#     events => 'more of events', chunksize => bytes of registry:2's segments);
 #     "server" may be made by location()
 
 sub start {
@@ -257,7 +258,7 @@ sub command {
     my ($self, @command) = @_;
 
     my $o = ref $command[0] ? shift @command : {};
-    my $n = ++$self->{commands};
+    my $n = "$$." . ++$self->{commands};      # a fork may have some, too
     my ($in, $out, $err) = map { "$self->{dir}/tmp/$n.$_" } qw(in out err);
 
     write_file($in, $o->{stdin} // '');
@@ -552,7 +553,10 @@ worker_processes $workers;
 pid $d/nginx.pid;
 error_log $d/error.log $level;
 
-events { worker_connections @{[ $o{connections} // 1024 ]}; }
+events {
+    worker_connections @{[ $o{connections} // 1024 ]};
+    @{[ $o{events} // '' ]}
+}
 
 http {
     log_format test '\$request_method \$request_uri \$status'
