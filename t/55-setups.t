@@ -399,6 +399,9 @@ for (@setups) {
     $n++;
     next if ($ENV{SETUPS} // '') ne '' && $name !~ /$ENV{SETUPS}/i;
 
+    # another nginx than Debian's cannot load Debian's modules
+    next if $ENV{NGINX_BINARY} && ($row{main} // '') =~ /load_module/;
+
     my $row = { name => $name, ROW => "row$n", RGW => $rgw, DIR => $d, %row };
     $row->{$_} = port() for qw(PORT FRONT BEHIND);
     push @{ exists $row{main} ? \@alone : \@together }, $row;
