@@ -231,6 +231,38 @@ cmp_ok(scalar keys %paths, '>', 20, 'it tells the way of a push and a pull');
 is(join("\n", grep { !-e "$src/$_" } sort keys %paths), '',
    'by files that are there');
 
+# who writes a field of the context: those that stand behind its group
+
+my %writers;
+my ($fields) = join('', lines("$src/base/ngx_http_registry_ctx.h"))
+    =~ /^struct ngx_http_registry_ctx_s [{]\n(.*?)^[}];/ms;
+
+while ($fields =~ m{^    /[*] [^:]*: ([\w, ]+) [*]/\n\n(.*?)(?=^    /[*]|\z)}gms) {
+    my ($files, $group) = ($1, $2);
+
+    $writers{$1} = { map { $_ => 1 } split /, /, $files }
+        while $group =~ /(\w+)(?::1)?;/g;
+}
+
+my @strange;
+
+for my $name (glob("$src/*/$prefix*.c")) {
+    my $file = basename($name, '.c') =~ s/^$prefix//r;
+    my $code = join '', lines($name);
+
+    while ($code =~ /\bctx->(\w+)(?:[.]\w+)*\s*(?:[-+|]?=[^=]|[+][+]|--)
+                     |\bngx_str_set\(&(?:\w+->)?ctx->(\w+)/gx)
+    {
+        my $field = $1 // $2;
+
+        push @strange, "$file writes $field"
+            if $writers{$field} && !$writers{$field}{$file};
+    }
+}
+
+cmp_ok(scalar keys %writers, '>', 30, 'each field of the context has a group');
+is(join("\n", @strange), '', 'whose files alone write it');
+
 # sizes
 
 my (@sizes, @long_files, @long_functions, @long_headers, @elsewhere);

@@ -117,58 +117,116 @@ struct ngx_http_registry_exchange_s {
 };
 
 
+/*
+ * Behind each group stands who writes its fields; t/04-floors.t looks whether
+ * others do.  Without an operation only an error of nginx is told.
+ */
+
 struct ngx_http_registry_ctx_s {
+
+    /* the flow: handler, drive */
+
     ngx_http_request_t            *request;
     reg_arena_t                    arena;
     reg_arena_t                    row;         /* in row_pool */
-    ngx_pool_t                    *row_pool;    /* NULL: nothing is in it */
-    ngx_http_registry_exchange_t  *calls;       /* that have pools */
-    reg_flow_t                    *flow;        /* at work: one of the two */
-    reg_flow_t                     operation;
-    reg_flow_t                     container;
-    ngx_http_registry_next_t       next;        /* by next() alone */
-    ngx_int_t                      status;      /* to fail by */
+    reg_flow_t                    *operation;
+    reg_flow_t                    *container;   /* NULL: not looked for */
+    reg_flow_t                    *flow;        /* the one at work */
+    unsigned                       counted:1;   /* as running */
+    unsigned                       renewed:1;   /* the token, once */
+
+    /* what to do next: ctx */
+
+    ngx_http_registry_next_t       next;
+
+    /* and by what status to fail: body, call */
+
+    ngx_int_t                      status;
+
+    /* the storage: ready */
 
     ngx_str_t                      token;
     ngx_str_t                      storage;
     ngx_http_registry_token_wait_t wait;
-    ngx_event_t                   *pause;       /* before calls of a row */
-    ngx_uint_t                     running;     /* calls */
-    ngx_http_request_t            *feeder;      /* takes the client's body */
-    ngx_chain_t                   *body;        /* read and not yet taken */
-    ngx_chain_t                   *body_before; /* by others, and not by us */
-    ngx_buf_t                     *body_piece;  /* of its file */
-    off_t                          fed;         /* by earlier calls */
+    ngx_msec_t                     storage_time;    /* for the log */
+    ngx_msec_t                     storage_since;
+    unsigned                       storage_busy:1;
+    unsigned                       tokenless:1; /* there is none to be had */
 
-    ngx_http_registry_exchange_t  *own;         /* on its own upstream */
-    ngx_http_registry_early_t     *early;       /* not passed yet */
-    ngx_http_registry_verify_t    *verify;      /* NULL: nothing */
-    ngx_http_request_t            *range;       /* the last one, done */
-    ngx_http_registry_exchange_t  *ahead;       /* the last slice */
-    ngx_str_t                      error_body;  /* instead of nginx's own */
+    /* what it said last: upstream */
+
+    ngx_str_t                      storage_id;  /* of its transaction */
+    size_t                         storage_id_room;
+
+    /* and why it could not: upstream, ready, handler, drive */
+
     ngx_str_t                      last_error;
 
-    const reg_str_t               *tag;         /* asked of, else NULL */
-    ngx_http_variable_value_t     *values;      /* to start with for each */
+    /* the body: body */
 
-    /* of the storage, for the log */
+    ngx_chain_t                   *body_before; /* by others, and not by us */
+    ngx_buf_t                     *body_piece;  /* of its file */
+    unsigned                       body_begun:1;
+
+    /* what was read and not yet taken: body, feed */
+
+    ngx_chain_t                   *body;
+
+    /* and what takes it: feed, call */
+
+    ngx_http_request_t            *feeder;
+    off_t                          fed;         /* by earlier calls */
+
+    /* a row's calls: call */
+
+    ngx_pool_t                    *row_pool;    /* NULL: nothing is in it */
+    ngx_http_registry_exchange_t  *calls;       /* that have pools */
+    ngx_event_t                   *pause;       /* before calls of a row */
+    ngx_uint_t                     running;
+    unsigned                       stale:1;
+
+    /* out of the cache: call, slice */
+
+    unsigned                       recalled:1;
+
+    /* calls so far: call, early, pass, range, slice */
 
     ngx_uint_t                     storage_calls;
-    ngx_msec_t                     storage_time;
-    ngx_msec_t                     storage_since;
-    ngx_str_t                      storage_id;  /* of the last transaction */
-    size_t                         storage_id_room;
-    unsigned                       storage_busy:1;
-    unsigned                       recalled:1;  /* out of the cache */
-    unsigned                       at_hand:1;   /* the slice ahead was */
-    unsigned                       stale:1;
-    unsigned                       counted:1;   /* as running */
 
-    unsigned                       tokenless:1; /* there is none to be had */
-    unsigned                       renewed:1;   /* the token, once */
-    unsigned                       body_begun:1;
+    /* on the request's own upstream: early, pass */
+
+    ngx_http_registry_exchange_t  *own;
+
+    /* not passed yet: early */
+
+    ngx_http_registry_early_t     *early;
+
+    /* ranges: range */
+
+    ngx_http_request_t            *range;       /* the last one, done */
+    ngx_http_registry_exchange_t  *ahead;       /* the last slice */
+
+    /* slices: slice */
+
+    unsigned                       at_hand:1;   /* the one ahead was */
+
+    /* the bytes of a blob: verify */
+
+    ngx_http_registry_verify_t    *verify;      /* NULL: nothing */
+
+    /* the answer: answer */
+
     unsigned                       answered:1;  /* by us, not by nginx */
+
+    /* instead of nginx's own: error */
+
+    ngx_str_t                      error_body;
     unsigned                       error_sent:1;
+
+    /* a tag that is asked of: immutable */
+
+    const reg_str_t               *tag;         /* else NULL */
+    ngx_http_variable_value_t     *values;      /* to start with for each */
 };
 
 

@@ -39,7 +39,7 @@ ngx_http_registry_fill_begin(ngx_http_request_t *r)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    f = &ctx->operation;
+    f = ctx->operation;
 
     /* small blobs are kept in memory, when they are read */
 

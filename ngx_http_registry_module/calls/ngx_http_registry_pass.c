@@ -110,7 +110,7 @@ ngx_http_registry_pass_header(ngx_http_request_t *r,
     }
 
     if (ex->call->want_status == NGX_HTTP_OK
-        && ngx_http_registry_verify_begin(r, &ex->ctx->operation.route.digest,
+        && ngx_http_registry_verify_begin(r, &ex->ctx->operation->route.digest,
                                           ex->length)
            != NGX_OK)
     {

@@ -89,8 +89,8 @@ ngx_http_registry_verify_bytes(ngx_http_request_t *r, const reg_call_t *call,
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "registry: repository \"%*s\": the storage sent other bytes"
                   " than those of \"%*s\", transaction \"%V\"",
-                  ctx->operation.route.name.len,
-                  ctx->operation.route.name.data, text.len, text.data,
+                  ctx->operation->route.name.len,
+                  ctx->operation->route.name.data, text.len, text.data,
                   &ctx->storage_id);
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
@@ -131,7 +131,7 @@ ngx_int_t
 ngx_http_registry_verify_whole(ngx_http_request_t *sr,
     ngx_http_registry_exchange_t *ex)
 {
-    reg_flow_t  *f = &ex->ctx->operation;
+    reg_flow_t  *f = ex->ctx->operation;
 
     if (ex->ahead || f->answer.status != NGX_HTTP_OK) {
         return NGX_OK;

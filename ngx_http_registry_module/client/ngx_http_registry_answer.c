@@ -18,7 +18,7 @@ ngx_http_registry_answer_headers(ngx_http_request_t *r)
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    a = &ctx->operation.answer;
+    a = &ctx->operation->answer;
 
     ctx->answered = 1;
 
@@ -59,7 +59,7 @@ ngx_http_registry_answer_send(ngx_http_request_t *r)
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    a = &ctx->operation.answer;
+    a = &ctx->operation->answer;
 
     if (r->header_sent) {
 

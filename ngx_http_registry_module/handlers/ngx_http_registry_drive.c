@@ -57,16 +57,23 @@ ngx_http_registry_drive(ngx_http_request_t *r)
         }
 
         if (todo == REG_CALL
-            && ctx->flow == &ctx->operation
-            && !ngx_http_registry_ready_container(r)
-            && ctx->container.step == reg_container_steps)
+            && ctx->flow == ctx->operation
+            && ctx->container == NULL
+            && !ngx_http_registry_ready_container(r))
         {
             /*
              * These calls wait until the container is known to be there; a
              * row is not asked for them twice.
              */
 
-            ctx->flow = &ctx->container;
+            ctx->container = reg_container_flow(ctx->operation);
+
+            if (ctx->container == NULL) {
+                ngx_http_registry_drive_fail(r, NGX_ERROR);
+                return;
+            }
+
+            ctx->flow = ctx->container;
             continue;
         }
 
@@ -98,19 +105,19 @@ ngx_http_registry_drive_container_done(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    if (ctx->flow == &ctx->operation) {
+    if (ctx->flow == ctx->operation) {
         return 0;
     }
 
-    if (ctx->container.answer.status == NGX_HTTP_OK) {
+    if (ctx->container->answer.status == NGX_HTTP_OK) {
         ngx_http_registry_ready_container_found(r);
 
-    } else if (ctx->operation.calls[0].stale == NULL) {
-        ctx->operation.answer = ctx->container.answer;
+    } else if (ctx->operation->calls[0].stale == NULL) {
+        ctx->operation->answer = ctx->container->answer;
         return 0;
     }
 
-    ctx->flow = &ctx->operation;
+    ctx->flow = ctx->operation;
 
     return 1;
 }
@@ -269,7 +276,7 @@ ngx_http_registry_drive_finish(ngx_http_request_t *r)
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-    a = &ctx->operation.answer;
+    a = &ctx->operation->answer;
 
     ngx_http_registry_early_drop(r);
 

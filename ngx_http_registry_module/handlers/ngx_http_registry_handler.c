@@ -43,6 +43,11 @@ ngx_http_registry_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->operation = ngx_pcalloc(r->pool, sizeof(reg_flow_t));
+    if (ctx->operation == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -60,7 +65,7 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     }
 
     ctx->counted = 1;
-    ngx_http_registry_count_running(ctx->operation.route.kind, 1);
+    ngx_http_registry_count_running(ctx->operation->route.kind, 1);
 
     r->write_event_handler = ngx_http_registry_drive_wake;
 
@@ -198,7 +203,7 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     ctx->row.alloc = ngx_http_registry_row_alloc;
     ctx->row.ctx = ctx;
 
-    f = &ctx->operation;
+    f = ctx->operation;
     f->arena = &ctx->arena;
     f->row = &ctx->row;
     f->judged = ngx_http_registry_calls_free;
@@ -229,13 +234,6 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     }
 
     ngx_http_registry_configure(r, f, rlcf);
-
-    ctx->container = *f;
-    ctx->container.step = reg_container_steps;
-
-    /* it comes in between: a row of the operation has been asked already */
-
-    ctx->container.judged = NULL;
 
     ctx->flow = f;
 
@@ -280,6 +278,6 @@ ngx_http_registry_cleanup(void *data)
     ngx_http_registry_calls_free(ctx);
 
     if (ctx->counted) {
-        ngx_http_registry_count_running(ctx->operation.route.kind, -1);
+        ngx_http_registry_count_running(ctx->operation->route.kind, -1);
     }
 }

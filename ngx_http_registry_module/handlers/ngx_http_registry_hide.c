@@ -218,8 +218,9 @@ ngx_http_registry_hide_has(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r->main, ngx_http_registry_module);
 
     return (ctx && ctx->answered
-            && (ctx->operation.route.kind == REG_ROUTE_UPLOADS
-                || ctx->operation.route.kind == REG_ROUTE_UPLOAD))
+            && ctx->operation
+            && (ctx->operation->route.kind == REG_ROUTE_UPLOADS
+                || ctx->operation->route.kind == REG_ROUTE_UPLOAD))
            || r->headers_in.referer
            || (r->request_line.len
                && ngx_http_registry_state_name(r->request_line.data,

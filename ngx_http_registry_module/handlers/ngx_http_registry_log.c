@@ -46,7 +46,7 @@ ngx_http_registry_log_handler(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
     if (ctx && ctx->counted) {
-        route.kind = ctx->operation.route.kind;
+        route.kind = ctx->operation->route.kind;
 
     } else {
         uri.len = r->uri.len;
@@ -72,7 +72,7 @@ ngx_http_registry_log_handler(ngx_http_request_t *r)
                                   ngx_current_msec - ctx->storage_since);
     }
 
-    e = (ctx && ctx->answered) ? ctx->operation.answer.error
+    e = (ctx && ctx->answered) ? ctx->operation->answer.error
         : r->headers_out.status >= 400
         ? reg_error_of_status(r->headers_out.status, &detail) : REG_E_LAST;
 

@@ -512,8 +512,8 @@ ngx_http_registry_answered(ngx_http_registry_ctx_t *ctx, const char *name)
     ngx_uint_t     i;
     reg_answer_t  *a;
 
-    if (ctx) {
-        a = &ctx->operation.answer;
+    if (ctx && ctx->operation) {
+        a = &ctx->operation->answer;
 
         for (i = 0; i < a->nheaders; i++) {
             if (ngx_strcasecmp((u_char *) a->headers[i].name,
@@ -586,10 +586,10 @@ ngx_http_registry_error_variable(ngx_http_request_t *r,
     status = r->main->headers_out.status;
     code = "";
 
-    if (ctx && ctx->answered && ctx->operation.answer.error != REG_E_LAST
-        && ctx->operation.answer.status >= 400)
+    if (ctx && ctx->answered && ctx->operation->answer.error != REG_E_LAST
+        && ctx->operation->answer.status >= 400)
     {
-        code = reg_error_code(ctx->operation.answer.error);
+        code = reg_error_code(ctx->operation->answer.error);
 
     } else if (status >= 400) {
         code = reg_error_code(reg_error_of_status((unsigned) status,

@@ -25,6 +25,28 @@ const reg_step_t  reg_container_steps[] = {
 };
 
 
+/* a row of "f" has been asked already, so that its end is not this one's */
+
+reg_flow_t *
+reg_container_flow(const reg_flow_t *f)
+{
+    reg_flow_t  *c;
+
+    c = reg_calloc(f->arena, sizeof(reg_flow_t));
+
+    if (c) {
+        c->arena = f->arena;
+        c->row = f->row;
+        c->container = f->container;
+        c->prefix = f->prefix;
+        c->now = f->now;
+        c->step = reg_container_steps;
+    }
+
+    return c;
+}
+
+
 static reg_todo_t
 check_container(reg_flow_t *f)
 {

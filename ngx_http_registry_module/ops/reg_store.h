@@ -16,6 +16,12 @@ reg_call_t *reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from);
 /* makes the container when it is missing; ends in REG_ANSWER 200 */
 extern const reg_step_t  reg_container_steps[];
 
+/*
+ * A flow of these steps, which comes in between two steps of "f"; NULL: there
+ * is no memory.
+ */
+reg_flow_t *reg_container_flow(const reg_flow_t *f);
+
 /* a link's digest out of the reply; REG_BAD for an empty or damaged one */
 reg_rc_t reg_link_read(const reg_reply_t *reply, reg_digest_t *d);
 
