@@ -19,7 +19,9 @@ static void grow_table(check_t *c);
 int
 check_young(check_t *c, int64_t modified)
 {
-    return modified > c->now - c->options.grace;
+    /* Swift rounds Last-Modified up to the second, RGW down */
+
+    return modified > c->now - c->options.grace + 1;
 }
 
 
