@@ -462,8 +462,7 @@ my $port = RegistryTest::free_port();
 my $proxy = RegistryTest::Process->start(
     name => 'proxy', log => $new->dir . '/proxy.log',
     command => [$^X, "-I$FindBin::Bin/lib", '-MRegistryTest::Faulty',
-        '-e', 'RegistryTest::Faulty::run(@ARGV)', $port,
-        $ENV{RGW_ENDPOINT}]);
+        '-e', 'RegistryTest::Faulty::run(@ARGV)', $port, $store->url]);
 $proxy->wait_until(10, 'listening', sub { RegistryTest::answers($port) });
 
 my @faults = (
@@ -548,7 +547,7 @@ $new->start(http => "server { listen 127.0.0.1:$evil; access_log "
 fails("auth server: $_", $answers{$_}[2],
     '--auth-url', "http://127.0.0.1:$auth/$_") for sort keys %answers;
 ok !-s $new->dir . '/evil.log', 'nobody else was asked';
-is_deeply [check('--storage-url', "http://$ENV{RGW_ENDPOINT}/swift/v1")], [],
+is_deeply [check('--storage-url', $store->url)], [],
     'one that is named by who runs it';
 
 fails('no such container', qr/there is no container "nonesuch"/,

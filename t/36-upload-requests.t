@@ -161,7 +161,8 @@ $relay->late(1);
     $late .= 's' x 21;
     $relay->calls;
     is close_upload($begun, $late), 201, 'listings without parts: PUT';
-    is scalar(grep { m{^GET /swift/v1/[^/]+ } } @{ $relay->calls }), 1,
+    my ($path) = $t->store->url =~ m{//[^/]+(/.*)};
+    is scalar(grep { m{^GET \Q$path\E/[^/]+ } } @{ $relay->calls }), 1,
         'of which one is asked, for segments';
     expire('listings without parts', $late);
 
@@ -187,9 +188,12 @@ is @{ $t->store->list('segments/') }, $segments, 'no new segments';
 
 # radosgw looks for all that ever expired when it starts
 
-RegistryTest::Rgw->new($t);
-sleep 2;
-expire('another radosgw has started', $bytes);
+if ($ENV{CEPH_CONF}) {
+    RegistryTest::Rgw->new($t);
+    sleep 2;
+}
+
+expire('the storage has started again', $bytes);
 is @{ $t->store->list('segments/') }, $segments, 'all segments are there';
 
 # the answer is lost, in the middle of the PUT and behind its end

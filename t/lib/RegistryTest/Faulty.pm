@@ -1,6 +1,6 @@
 package RegistryTest::Faulty;
 
-# A storage with a fault, in front of one that is well: run(PORT, "HOST:PORT").
+# A storage with a fault, in front of one that is well: run(PORT, its URL).
 #
 # Its storage URL is http://127.0.0.1:PORT/fault/HEX; HEX is "FAULT REGEX", and
 # requests ("METHOD /v1/container...") that match REGEX suffer the fault: a
@@ -65,7 +65,7 @@ sub serve {
         sleep 30 if $fault eq 'hang';
         $uri =~ s/&marker=[^&]*// if $fault eq 'again';
 
-        my $r = $http->request($method, "http://$target/swift/v1$uri",
+        my $r = $http->request($method, "$target$uri",
             { headers => \%headers, content => $body });
 
         my $status = $fault =~ /^\d+$/ ? $fault : $r->{status};
@@ -75,8 +75,8 @@ sub serve {
 
         $content = '[]' if $fault eq 'none';
         $content = 'garbage' if $fault eq 'garbage';
-        $content =~ s/"name":"/$&x/g if $fault eq 'foreign';
-        $content =~ s/"bytes":\d+/"bytes":9223372036854775807/g
+        $content =~ s/"name": ?"/$&x/g if $fault eq 'foreign';
+        $content =~ s/"bytes": ?\d+/"bytes":9223372036854775807/g
             if $fault eq 'huge';
         $length = length $content if $fault =~ /none|garbage|foreign|huge/;
         $length = 9223372036854775807

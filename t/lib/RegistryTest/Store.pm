@@ -127,6 +127,11 @@ sub _token {
 }
 
 
+# Where all containers are: http://.../swift/v1, or Swift's .../v1/AUTH_demo.
+
+sub url { ($_[0]{token} //= $_[0]->_token)->[0] }
+
+
 # The container with all that is in it.
 
 sub remove {
