@@ -203,12 +203,29 @@ sub lines {
 
 # docs/architecture.md: a table for each folder, with all that stands in it
 
-my (%told, %paths, $folder);
 my $prefix = 'ngx_http_registry_';
+my (%told, %paths, $folder, @nowhere);
+my ($ways, $steps) = (0, 0);
 
 for my $line (lines("$top/docs/architecture.md")) {
     $folder = $1 if $line =~ m{^\| `(\w+)/` \|};
     $folder = undef if $line !~ /^\|/;
+
+    # the way of a push or a pull: a file, and the function in it
+
+    if ($line =~ /^\d+[.] /) {
+        $ways++;
+
+        while ($line =~ m{`(\w+/\w+[.]c)` `(\w+)\(\)`}g) {
+            my ($path, $function) = ($1, $2);
+
+            push @nowhere, "$path: $function()"
+                if !-e "$src/$path"
+                   || join('', lines("$src/$path"))
+                      !~ /^(?:$prefix)?$function\(/m;
+            $steps++;
+        }
+    }
 
     $paths{$1} = 1 while $line =~ m{`(\w+/(?:reg|check|ngx)_\w+\.[ch])`}g;
 
@@ -227,9 +244,11 @@ for my $folder (@folders, 'check') {
        join("\n", sort @there), "docs/architecture.md tells all of $folder/");
 }
 
-cmp_ok(scalar keys %paths, '>', 20, 'it tells the way of a push and a pull');
+is($ways, 20, 'it tells the way of a push and of a pull');
+cmp_ok($steps, '>=', 30, 'by files and functions');
+is(join("\n", @nowhere), '', 'that are there');
 is(join("\n", grep { !-e "$src/$_" } sort keys %paths), '',
-   'by files that are there');
+   'all files that it names are there');
 
 # who writes a field of the context: those that stand behind its group
 
@@ -262,6 +281,19 @@ for my $name (glob("$src/*/$prefix*.c")) {
 
 cmp_ok(scalar keys %writers, '>', 30, 'each field of the context has a group');
 is(join("\n", @strange), '', 'whose files alone write it');
+
+# who ends a request: the driver; NGX_DONE gives a reference back, and the
+# phase that refuses early is nginx's caller of the handler
+
+my @ends;
+
+for my $name (glob("$src/*/$prefix*.c")) {
+    push @ends, basename($name)
+        for grep { /ngx_http_finalize_request\(/
+                   && !/NGX_DONE|${prefix}handler\(r\)/ } lines($name);
+}
+
+is("@ends", "${prefix}drive.c ${prefix}drive.c", 'the driver alone finalizes');
 
 # sizes
 

@@ -480,7 +480,8 @@ ngx_http_registry_feed_event(ngx_http_request_t *r)
         ngx_http_registry_body_failed(r, rc);
 
         if (ngx_http_registry_feed_stop(sr, ex) != NGX_OK) {
-            ngx_http_finalize_request(r, NGX_ERROR);
+            ngx_http_registry_next(r, NGX_HTTP_REGISTRY_FAIL);
+            r->write_event_handler(r);
         }
     }
 }
