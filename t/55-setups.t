@@ -201,6 +201,9 @@ my @setups = (
         . ' if_modified_since before;'],
     ['add_header always', location => 'add_header X-A b always;'
         . ' add_header Strict-Transport-Security max-age=1 always;'],
+    ['max_ranges 1', server => 'max_ranges 1;', skip => qr/^two ranges/],
+    ['post_action', location => 'post_action /done;',
+        server => 'location /done { internal; return 200; }'],
     ['limit_rate', server => 'limit_rate 200m; limit_rate_after 1k;'],
     ['limit_req, limit_conn', location => 'limit_req zone=ROW burst=10000'
         . ' nodelay; limit_conn ROWc 50; limit_req_status 429;',
@@ -286,6 +289,18 @@ my @setups = (
     ['nginx before it, which asks itself first', front =>
         "$proxy auth_request /ok; } client_max_body_size 0;"
         . ' location = /ok { return 204; }'],
+    # a cache asks without conditions, and cuts ranges by itself
+    ['nginx before it, with a cache', front => "$proxy proxy_cache ROW;"
+        . ' add_header X-Cache $upstream_cache_status; }',
+        http => 'proxy_cache_path DIR/ROWc keys_zone=ROW:1m;',
+        skip => qr/^deleted|^not modified|^no such range/],
+    ['nginx before it, a path by a variable', front =>
+        'location / { client_max_body_size 0; set $to 127.0.0.1:PORT;'
+        . ' proxy_pass http://$to; proxy_set_header Host $host; }'],
+    ['nginx before it, HTTP/2', front => "$proxy } $ssl"
+        . ($new_http2 ? 'http2 on;' : ''), curl => ['--http2'],
+        front_listen => '127.0.0.1:FRONT ssl' . ($new_http2 ? '' : ' http2'),
+        url => 'https://localhost:FRONT'],
     ['haproxy before it', haproxy => 'front'],
     ['haproxy before it, with PROXY', haproxy => 'front-tcp',
         listen => '127.0.0.1:PORT proxy_protocol'],
@@ -321,6 +336,8 @@ my @setups = (
     ['nginx behind it, by a Unix socket', behind => "$to_rgw }",
         behind_listen => 'unix:DIR/rgw.sock',
         upstream => 'server unix:DIR/rgw.sock; keepalive 4;'],
+    ['nginx behind it, with a cache', behind => "$to_rgw proxy_cache ROW; }",
+        http => 'proxy_cache_path DIR/ROWc keys_zone=ROW:1m;'],
     ['haproxy behind it', haproxy => 'behind',
         upstream => 'server 127.0.0.1:BEHIND; keepalive 4;'],
 
