@@ -196,7 +196,7 @@ my $balancer = RegistryTest::Process->start(name => 'balancer',
     log => "$dir/out", command => [ $ENV{NGINX_BINARY} // '/usr/sbin/nginx',
         '-p', $dir, '-e', "$dir/error.log", '-c', "$dir/nginx.conf",
         '-g', 'daemon off;' ]);
-$balancer->wait_until(10, 'listening',
+$balancer->wait_until('listening',
     sub { RegistryTest::answers($port) });
 
 my %before = map { $_ => scalar @{ $_->requests } } $a, $b;

@@ -464,7 +464,7 @@ my $proxy = RegistryTest::Process->start(
     name => 'proxy', log => $new->dir . '/proxy.log',
     command => [$^X, "-I$FindBin::Bin/lib", '-MRegistryTest::Faulty',
         '-e', 'RegistryTest::Faulty::run(@ARGV)', $port, $store->url]);
-$proxy->wait_until(10, 'listening', sub { RegistryTest::answers($port) });
+$proxy->wait_until('listening', sub { RegistryTest::answers($port) });
 
 my @faults = (
     ['503', 'HEAD .*/data$', qr/HEAD \S+data: the storage answered 503/],

@@ -161,7 +161,7 @@ sub start_chaos {
         log => $nodes[0]->dir . '/chaos.log', command => [ $PYTHON,
             "$FindBin::Bin/load/chaos.py", $chaos_port, $rgw_port, $SEED,
             $nodes[0]->dir . '/chaos' ]);
-    $chaos->wait_until(30, 'listening', sub {
+    $chaos->wait_until('listening', sub {
         RegistryTest::answers($chaos_port) });
 
     return $chaos;

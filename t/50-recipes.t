@@ -160,7 +160,7 @@ sub push_image {
         log => "$d/token.log", command => [
             $^X, "-I$FindBin::Bin/lib", '-MRegistryTest::TokenServer', '-e',
             'RegistryTest::TokenServer::run(shift)', $port]);
-    $server->wait_until(10, 'listening',
+    $server->wait_until('listening',
         sub { RegistryTest::answers($port) });
 
     $t->start(recipe('Docker tokens',

@@ -61,7 +61,7 @@ END
     my $process = RegistryTest::Process->start(name => 'containerd',
         log => "$dir/$name/log",
         command => ['containerd', '-c', "$dir/$name/config.toml"]);
-    $process->wait_until(60, 'answering', sub {
+    $process->wait_until('answering', sub {
         $t->command(ctr($name, 'version'))->{status} == 0 });
 
     return $process;

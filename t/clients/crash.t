@@ -39,7 +39,7 @@ my %events = (
         my @workers = $t->workers;
         kill 'KILL', @workers;
         my %old = map { $_ => 1 } @workers;
-        $t->{nginx}->wait_until(10, 'new workers', sub {
+        $t->{nginx}->wait_until('new workers', sub {
             grep { !$old{$_} } $t->workers });
     },
     'reload' => sub { $t->reload },

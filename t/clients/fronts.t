@@ -56,7 +56,7 @@ END
 my $haproxy = RegistryTest::Process->start(name => 'haproxy',
     log => "$dir/haproxy.log",
     command => ['/usr/sbin/haproxy', '-db', '-f', "$dir/haproxy.cfg"]);
-$haproxy->wait_until(10, 'listening',
+$haproxy->wait_until('listening',
     sub { RegistryTest::answers($balancer) });
 
 $t->start(http => <<"END");

@@ -169,7 +169,7 @@ sub start {
             '-e', $self->error_log, '-c', $conf, '-g', 'daemon off;' ],
     );
 
-    $self->{nginx}->wait_until(30, 'listening', sub {
+    $self->{nginx}->wait_until('listening', sub {
         answers($self->{plain_port}) && answers($self->{port}) });
 }
 
@@ -191,7 +191,7 @@ sub reload {
 
     my %old = map { $_ => 1 } $self->workers;
     kill 'HUP', $self->{nginx}->pid;
-    $self->{nginx}->wait_until(30, 'new workers', sub {
+    $self->{nginx}->wait_until('new workers', sub {
         grep { !$old{$_} } $self->workers });
 }
 
@@ -685,7 +685,7 @@ END
         name => 'docker-registry', log => "$d/registry.log",
         command => ['docker-registry', 'serve', "$d/registry.yml"]);
 
-    $self->{registry}->wait_until(30, 'listening',
+    $self->{registry}->wait_until('listening',
         sub { answers($self->{registry_port}) });
 }
 

@@ -86,7 +86,7 @@ sub new {
         log => "$self->{dir}/out", command => [ $^X,
             (map { "-I$_" } @INC), '-MRegistryTest::AuthFaults', '-e',
             'RegistryTest::AuthFaults::run(@ARGV)', encode_json({ %$self }) ]);
-    $self->{process}->wait_until(30, 'listening', sub {
+    $self->{process}->wait_until('listening', sub {
         RegistryTest::answers($self->{evil}) });
 
     return $self;

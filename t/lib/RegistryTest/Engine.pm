@@ -30,7 +30,7 @@ sub start {
             qw(--bridge=none --iptables=false --ip6tables=false
                --ip-forward=false --ip-masq=false --log-level=warn) ]);
 
-    $self->{process}->wait_until(60, 'answering', sub {
+    $self->{process}->wait_until('answering', sub {
         $o{test}->command($self->docker('version'))->{status} == 0 });
 
     return $self;

@@ -62,7 +62,7 @@ sub new {
             '-MRegistryTest::Faults', '-e', 'RegistryTest::Faults::run(@ARGV)',
             $self->{port}, $self->{control},
             $o{target} // $ENV{RGW_ENDPOINT} ]);
-    $self->{process}->wait_until(30, 'listening', sub {
+    $self->{process}->wait_until('listening', sub {
         RegistryTest::answers($self->{control}) });
 
     return $self;

@@ -43,7 +43,7 @@ sub new {
             $^X, (map { "-I$_" } @INC), '-MRegistryTest::Keystone', '-e',
             'RegistryTest::Keystone::run(@ARGV)', $port, $log, $storage ]);
 
-    $process->wait_until(30, 'listening', sub {
+    $process->wait_until('listening', sub {
         RegistryTest::answers($port) });
 
     return bless { port => $port, log => $log, process => $process }, $class;

@@ -36,7 +36,7 @@ sub new {
             $^X, (map { "-I$_" } @INC), '-MRegistryTest::Memory', '-e',
             'RegistryTest::Memory::run(@ARGV)', $self->{port}, $self->{dir},
         ]);
-    $self->{process}->wait_until(10, 'listening',
+    $self->{process}->wait_until('listening',
         sub { RegistryTest::answers($self->{port}) });
 
     return $self;

@@ -72,7 +72,7 @@ END
         name => 'relay', log => "$dir/out", command => [
             '/usr/sbin/nginx', '-p', $dir, '-e', "$dir/error.log", '-c',
             "$dir/nginx.conf", '-g', 'daemon off;' ]);
-    $self->{nginx}->wait_until(30, 'listening', sub {
+    $self->{nginx}->wait_until('listening', sub {
         RegistryTest::answers($self->{port}) });
 
     return $self;

@@ -32,7 +32,7 @@ sub new {
 
     my $http = HTTP::Tiny->new(timeout => 10, no_proxy => ['127.0.0.1']);
 
-    $process->wait_until(60, 'a token', sub {
+    $process->wait_until('a token', sub {
         $http->get("http://" . $self->address . '/auth/v1.0', { headers => {
             'X-Auth-User' => $ENV{RGW_USER},
             'X-Auth-Key' => $ENV{RGW_SECRET_KEY},
