@@ -175,6 +175,24 @@ for my $who (sort keys %wrong) {
 }
 
 
+# one that refuses its tokens, and is asked all the time, holds up nobody
+
+$faults->plan({ match => '.', fault => 401, times => 100_000 });
+
+my (@refused, @here);
+my $now;
+my $end = time + 6;
+
+while (($now = time) < $end) {
+    push @refused, $c->request('GET', '/cluster/v2/a/b/tags/list')->{status};
+    push @here, $c->request('GET', "/v2/a/b/tags/list?n=1&last=$now-" . @here)
+        ->{status};
+}
+
+is(scalar(grep { $_ != 503 } @refused), 0, 'a storage refuses all tokens: 503');
+is(scalar(grep { $_ != 200 } @here), 0, 'the other storage takes its own');
+
+
 $other->swift('DELETE', "/$_->{name}") for @{ $other->list };
 $other->swift('DELETE', '');
 

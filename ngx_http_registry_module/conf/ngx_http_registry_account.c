@@ -25,12 +25,12 @@ static u_char *ngx_http_registry_account_fields(u_char *p,
     ngx_str_t **fields, ngx_uint_t n);
 static ngx_int_t ngx_http_registry_account_identify(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
-    ngx_str_t *identity);
+    ngx_str_t *identity, ngx_str_t *salt);
 static ngx_int_t ngx_http_registry_account_root(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
 static char *ngx_http_registry_account_new(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
-    ngx_str_t *identity, ngx_str_t *key);
+    ngx_str_t *identity, ngx_str_t *salt, ngx_str_t *key);
 
 
 /* NGX_CONF_UNSET_UINT: by the URL, as registry:2 has it */
@@ -46,7 +46,7 @@ char *
 ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
 {
     char                           *rc;
-    ngx_str_t                       key, identity;
+    ngx_str_t                       key, identity, salt;
     ngx_uint_t                      keystone;
     ngx_http_registry_main_conf_t  *rmcf;
 
@@ -76,7 +76,8 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
     }
 
     if (ngx_http_registry_account_root(cf, conf) != NGX_OK
-        || ngx_http_registry_account_identify(cf, conf, keystone, &identity)
+        || ngx_http_registry_account_identify(cf, conf, keystone, &identity,
+                                              &salt)
            != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -92,7 +93,7 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
 
     if (conf->account == NULL) {
         rc = ngx_http_registry_account_new(cf, conf, keystone, &identity,
-                                           &key);
+                                           &salt, &key);
     } else {
         rc = ngx_http_registry_account_same(cf, conf, &key);
     }
@@ -175,8 +176,8 @@ ngx_http_registry_account_same(ngx_conf_t *cf,
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"%s\" differs between \"registry_pass\" in %V:%ui"
                        " and in %V:%ui, but user \"%V\" of \"%V\" has one"
-                       " token for both: set it once for both, in \"server\""
-                       " or \"http\"", what, &account->file, account->line,
+                       " token for this storage: set it once for both, in"
+                       " \"server\" or \"http\"", what, &account->file, account->line,
                        &conf->file, conf->line, &account->user,
                        &account->auth_url);
 
@@ -302,18 +303,19 @@ ngx_http_registry_account_fields(u_char *p, ngx_str_t **fields, ngx_uint_t n)
 /*
  * conf->container_id: all that tells one place of a registry from another;
  * what is kept, or signed, for one is nothing to another.  It begins with what
- * makes a token another one: *identity.
+ * makes a token another one, *identity, and this with *salt, of which all nodes
+ * make the secret that signs.
  */
 
 static ngx_int_t
 ngx_http_registry_account_identify(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
-    ngx_str_t *identity)
+    ngx_str_t *identity, ngx_str_t *salt)
 {
     u_char      *p;
     size_t       len;
     ngx_str_t    version, scheme, scope[7], *fields[13];
-    ngx_uint_t   i, n, ntoken;
+    ngx_uint_t   i, n, nsalt, ntoken;
     reg_str_t   *values[] = {
         &conf->keystone.domain, &conf->keystone.project,
         &conf->keystone.project_domain, &conf->keystone.credential,
@@ -337,9 +339,13 @@ ngx_http_registry_account_identify(ngx_conf_t *cf,
         fields[n++] = &scope[i];
     }
 
-    ntoken = n;
+    nsalt = n;
+
+    /* a storage that refuses tokens spoils none of another's */
+
     fields[n++] = &scheme;
     fields[n++] = &conf->host;
+    ntoken = n;
     fields[n++] = &conf->root;
 
     for (i = 0, len = 0; i < n; i++) {
@@ -351,8 +357,12 @@ ngx_http_registry_account_identify(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    identity->data = p;
-    p = ngx_http_registry_account_fields(p, fields, ntoken);
+    salt->data = p;
+    p = ngx_http_registry_account_fields(p, fields, nsalt);
+    salt->len = p - salt->data;
+
+    identity->data = salt->data;
+    p = ngx_http_registry_account_fields(p, fields + nsalt, ntoken - nsalt);
     identity->len = p - identity->data;
 
     conf->container_id.data = identity->data;
@@ -423,7 +433,7 @@ ngx_http_registry_account_root(ngx_conf_t *cf,
 static char *
 ngx_http_registry_account_new(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
-    ngx_str_t *identity, ngx_str_t *key)
+    ngx_str_t *identity, ngx_str_t *salt, ngx_str_t *key)
 {
     u_char                          *p;
     reg_keystone_t                  *k;
@@ -444,6 +454,7 @@ ngx_http_registry_account_new(ngx_conf_t *cf,
     ngx_cpystrn(p, conf->auth_url.data, conf->auth_url.len + 1);
 
     account->identity = *identity;
+    account->salt = *salt;
     account->auth_url.data = p;
     account->auth_url.len = conf->auth_url.len;
     account->user = conf->user;

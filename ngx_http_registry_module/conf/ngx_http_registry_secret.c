@@ -272,7 +272,7 @@ ngx_http_registry_secret_of_key(ngx_conf_t *cf,
     }
 
     if (EVP_PBE_scrypt((char *) account->key.data, account->key.len,
-                       account->identity.data, account->identity.len,
+                       account->salt.data, account->salt.len,
                        NGX_HTTP_REGISTRY_SECRET_N, NGX_HTTP_REGISTRY_SECRET_R,
                        NGX_HTTP_REGISTRY_SECRET_P,
                        NGX_HTTP_REGISTRY_SECRET_MEM, account->secret.data,

@@ -18,9 +18,10 @@ typedef struct ngx_http_registry_token_fetch_s
     ngx_http_registry_token_fetch_t;
 
 
-/* one per distinct storage account; configuration */
+/* one per distinct storage, and account of it; configuration */
 struct ngx_http_registry_account_s {
     ngx_str_t                         identity;  /* all that tells it apart */
+    ngx_str_t                         salt;      /* the same of all storages */
     ngx_str_t                         auth_url;  /* zero-terminated */
     ngx_str_t                         user;      /* for v1, and for people */
     reg_keystone_t                   *keystone;  /* NULL: TempAuth v1 */
