@@ -133,7 +133,7 @@ struct ngx_http_registry_ctx_s {
     reg_flow_t                    *container;   /* NULL: not looked for */
     reg_flow_t                    *flow;        /* the one at work */
     unsigned                       counted:1;   /* as running */
-    unsigned                       renewed:1;   /* the token, once */
+    unsigned                       renewed:2;   /* the token, for a row */
 
     /* what to do next: ctx */
 

@@ -198,7 +198,10 @@ ngx_http_registry_drive_wake(ngx_http_request_t *r)
 }
 
 
-/* calls that the storage refused with this token are made by another one */
+/*
+ * Calls that the storage refused with this token are made by another one: the
+ * former may have come back, and be over as well, so that there are two tries.
+ */
 
 static ngx_int_t
 ngx_http_registry_drive_renew(ngx_http_request_t *r)
@@ -223,11 +226,11 @@ ngx_http_registry_drive_renew(ngx_http_request_t *r)
 
         /* a body that was fed is gone: the client has to send it again */
 
-        if (ctx->renewed || f->calls[i].feed) {
-            break;
+        if (ctx->renewed == 2 || f->calls[i].feed) {
+            return NGX_OK;
         }
 
-        ctx->renewed = 1;
+        ctx->renewed++;
         ngx_http_registry_count(counters[NGX_HTTP_REGISTRY_RENEWALS]);
 
         rc = f->todo == REG_RANGE ? NGX_DECLINED
@@ -235,6 +238,8 @@ ngx_http_registry_drive_renew(ngx_http_request_t *r)
 
         return rc == NGX_DECLINED ? ngx_http_registry_drive_again(r) : rc;
     }
+
+    ctx->renewed = 0;
 
     return NGX_OK;
 }

@@ -38,31 +38,37 @@
     ((ngx_msec_int_t) ((a) - (b)) < 0)
 
 
+typedef struct {
+    ngx_msec_t                       got;
+    ngx_msec_t                       renew;
+    ngx_msec_t                       expires;
+
+    size_t                           token_len;     /* 0: no token */
+    size_t                           storage_len;
+    u_char                           token[NGX_HTTP_REGISTRY_TOKEN_MAX];
+    u_char                           storage[NGX_HTTP_REGISTRY_TOKEN_PATH_MAX];
+} ngx_http_registry_token_given_t;
+
+
 /*
  * In shared memory, under the mutex of the slab pool.  Times are values of
  * ngx_current_msec, which is monotonic and the same for all processes: a step
  * of the wall clock ends no token.
  */
 typedef struct {
-    ngx_uint_t              magic;
-    size_t                  size;
-    ngx_atomic_t            flags;
+    ngx_uint_t                       magic;
+    size_t                           size;
+    ngx_atomic_t                     flags;
 
-    ngx_pid_t               owner;         /* who fetches */
-    ngx_msec_t              deadline;      /* when it must have ended */
+    ngx_pid_t                        owner;     /* who fetches */
+    ngx_msec_t                       deadline;  /* when it must have ended */
 
-    ngx_msec_t              got;
-    ngx_msec_t              renew;
-    ngx_msec_t              expires;
+    ngx_uint_t                       failures;  /* fetches in a row */
+    ngx_uint_t                       refusals;  /* of young tokens in a row */
+    ngx_msec_t                       retry;     /* no fetch before */
 
-    ngx_uint_t              failures;      /* fetches in a row */
-    ngx_uint_t              refusals;      /* of young tokens in a row */
-    ngx_msec_t              retry;         /* no fetch before */
-
-    size_t                  token_len;     /* 0: no token */
-    size_t                  storage_len;
-    u_char                  token[NGX_HTTP_REGISTRY_TOKEN_MAX];
-    u_char                  storage[NGX_HTTP_REGISTRY_TOKEN_PATH_MAX];
+    ngx_http_registry_token_given_t  now;
+    ngx_http_registry_token_given_t  former;    /* until it ends */
 } ngx_http_registry_token_shared_t;
 
 
@@ -72,6 +78,8 @@ static void ngx_http_registry_token_cleanup(void *data);
 static ngx_int_t ngx_http_registry_token_look(
     ngx_http_registry_account_t *account, ngx_pool_t *pool, ngx_str_t *token,
     ngx_str_t *storage);
+static void ngx_http_registry_token_drop(
+    ngx_http_registry_token_given_t *given);
 static void ngx_http_registry_token_tick(ngx_event_t *ev);
 static void ngx_http_registry_token_arm(ngx_http_registry_account_t *account);
 static void ngx_http_registry_token_wake(ngx_http_registry_account_t *account,
@@ -311,47 +319,69 @@ void
 ngx_http_registry_token_refused(ngx_http_registry_account_t *account,
     ngx_str_t *token)
 {
-    ngx_uint_t                         refusals;
+    ngx_uint_t                         refusals, back;
     ngx_slab_pool_t                   *shpool;
     ngx_http_registry_token_shared_t  *sh;
 
     sh = account->zone->data;
     shpool = (ngx_slab_pool_t *) account->zone->shm.addr;
     refusals = 0;
+    back = 0;
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    if (sh->token_len == token->len
+    if (sh->now.token_len == token->len
         && token->len
-        && ngx_memcmp(sh->token, token->data, token->len) == 0)
+        && ngx_memcmp(sh->now.token, token->data, token->len) == 0)
     {
         /* a storage that refuses all tokens must not cause a fetch each */
 
-        if (ngx_current_msec - sh->got < NGX_HTTP_REGISTRY_TOKEN_YOUNG) {
+        if (ngx_current_msec - sh->now.got < NGX_HTTP_REGISTRY_TOKEN_YOUNG) {
             refusals = ++sh->refusals;
 
         } else {
             sh->refusals = 0;
         }
 
-        if (refusals > 1) {
+        back = sh->former.token_len
+               && ngx_http_registry_token_before(ngx_current_msec,
+                                                 sh->former.expires);
+
+        /* with none at hand the first one is made good at once */
+
+        if (refusals + back > 1) {
             sh->retry = ngx_current_msec
-                        + ngx_http_registry_token_backoff(refusals - 1);
+                        + ngx_http_registry_token_backoff(refusals + back - 1);
+        } else {
+            sh->retry = ngx_current_msec;
         }
 
-        OPENSSL_cleanse(sh->token, sh->token_len);
-        sh->token_len = 0;
+        ngx_http_registry_token_drop(&sh->now);
+
+        if (back) {
+            sh->now = sh->former;
+        }
+
+        ngx_http_registry_token_drop(&sh->former);
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
 
-    if (refusals > 1) {
+    if (refusals + back > 1) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "registry: the storage refused a token just given to "
                       "user \"%V\" by auth server \"%V\", check that both "
-                      "are of the same cluster and the user is not suspended",
-                      &account->user, &account->auth_url);
+                      "are of the same cluster and the user is not suspended"
+                      "%s", &account->user, &account->auth_url,
+                      back ? "; the former one is used until its end" : "");
     }
+}
+
+
+static void
+ngx_http_registry_token_drop(ngx_http_registry_token_given_t *given)
+{
+    OPENSSL_cleanse(given, sizeof(ngx_http_registry_token_given_t));
 }
 
 
@@ -367,7 +397,7 @@ ngx_http_registry_token_useless(ngx_http_registry_account_t *account)
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    useless = sh->token_len == 0 && sh->failures == 0 && sh->refusals > 1;
+    useless = sh->now.token_len == 0 && sh->failures == 0 && sh->refusals > 1;
 
     ngx_shmtx_unlock(&shpool->mutex);
 
@@ -430,20 +460,24 @@ ngx_http_registry_token_look(ngx_http_registry_account_t *account,
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    held = (sh->failures || sh->refusals > 1)
+    held = (sh->failures || sh->refusals)
            && ngx_http_registry_token_before(now, sh->retry);
 
-    if (sh->token_len
-        && (sh->failures || ngx_http_registry_token_before(now, sh->expires)))
+    if (sh->now.token_len
+        && (sh->failures
+            || ngx_http_registry_token_before(now, sh->now.expires)))
     {
         rc = NGX_OK;
-        due = !held && !ngx_http_registry_token_before(now, sh->renew);
+        due = !held && !ngx_http_registry_token_before(now, sh->now.renew);
 
         if (pool
-            && (ngx_http_registry_token_copy(pool, token, sh->token,
-                                             sh->token_len) != NGX_OK
-                || ngx_http_registry_token_copy(pool, storage, sh->storage,
-                                                sh->storage_len) != NGX_OK))
+            && (ngx_http_registry_token_copy(pool, token, sh->now.token,
+                                             sh->now.token_len)
+                != NGX_OK
+                || ngx_http_registry_token_copy(pool, storage,
+                                                sh->now.storage,
+                                                sh->now.storage_len)
+                   != NGX_OK))
         {
             token->len = 0;
             storage->len = 0;
@@ -524,7 +558,7 @@ ngx_http_registry_token_arm(ngx_http_registry_account_t *account)
 
         ngx_shmtx_lock(&shpool->mutex);
 
-        at = sh->token_len && sh->failures == 0 ? sh->renew : sh->retry;
+        at = sh->now.token_len && sh->failures == 0 ? sh->now.renew : sh->retry;
 
         ngx_shmtx_unlock(&shpool->mutex);
 
@@ -605,21 +639,29 @@ ngx_http_registry_token_done(ngx_http_registry_account_t *account,
 
         ngx_shmtx_lock(&shpool->mutex);
 
-        OPENSSL_cleanse(sh->token, sh->token_len);
+        /* it is not known yet whether the storage takes the new one */
 
-        sh->token_len = answer->token.len;
-        ngx_memcpy(sh->token, answer->token.data, answer->token.len);
-        sh->storage_len = answer->storage.len;
-        ngx_memcpy(sh->storage, answer->storage.data, answer->storage.len);
+        if (sh->now.token_len
+            && ngx_http_registry_token_before(now, sh->now.expires))
+        {
+            sh->former = sh->now;
+        }
 
-        sh->got = now;
-        sh->expires = now + life;
+        ngx_http_registry_token_drop(&sh->now);
+
+        sh->now.token_len = answer->token.len;
+        ngx_memcpy(sh->now.token, answer->token.data, answer->token.len);
+        sh->now.storage_len = answer->storage.len;
+        ngx_memcpy(sh->now.storage, answer->storage.data, answer->storage.len);
+
+        sh->now.got = now;
+        sh->now.expires = now + life;
 
         if (life > 2 * NGX_HTTP_REGISTRY_TOKEN_YOUNG) {
-            sh->renew = now + ngx_min(life / 10 * 9,
+            sh->now.renew = now + ngx_min(life / 10 * 9,
                                       life - NGX_HTTP_REGISTRY_TOKEN_YOUNG);
         } else {
-            sh->renew = now + life / 2;
+            sh->now.renew = now + life / 2;
         }
 
         failures = sh->failures;

@@ -65,7 +65,10 @@ ngx_int_t ngx_http_registry_token_get(ngx_http_registry_account_t *account,
 /* safe when not queued */
 void ngx_http_registry_token_cancel(ngx_http_registry_token_wait_t *w);
 
-/* the storage said 401 to this very token: drops it unless it was renewed */
+/*
+ * The storage said 401 to this very token: drops it unless it was renewed.
+ * The one before takes its place again, when it has not ended.
+ */
 void ngx_http_registry_token_refused(ngx_http_registry_account_t *account,
     ngx_str_t *token);
 

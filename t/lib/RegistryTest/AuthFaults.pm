@@ -61,6 +61,11 @@ sub faults {
 }
 
 
+# Seconds, of a token of "renewal"
+
+sub life { $LIFE }
+
+
 # A token is to be had all the same.
 
 sub harmless {
