@@ -162,6 +162,11 @@ struct ngx_http_registry_ctx_s {
 
     ngx_str_t                      last_error;
 
+    /* a client that leaves: leave */
+
+    ngx_event_handler_pt           client_event;    /* of nginx, or NULL */
+    unsigned                       left:1;
+
     /* the body: body */
 
     ngx_chain_t                   *body_before; /* by others, and not by us */

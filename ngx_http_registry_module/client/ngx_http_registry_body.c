@@ -6,6 +6,7 @@
  */
 
 #include "ngx_http_registry_body.h"
+#include "ngx_http_registry_leave.h"
 
 
 static void ngx_http_registry_body_ready(ngx_http_request_t *r);
@@ -147,7 +148,7 @@ ngx_http_registry_body_next(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_registry_body_error(ngx_http_request_t *r, ngx_int_t rc)
 {
-    if (r->connection->error) {
+    if (ngx_http_registry_leave_left(r)) {
         return NGX_HTTP_CLIENT_CLOSED_REQUEST;
     }
 
@@ -174,6 +175,12 @@ ngx_http_registry_body_begin(ngx_http_request_t *r)
 
     if (r->request_body) {
         return ngx_http_registry_body_again(r, ctx);
+    }
+
+    /* a stream that was reset looks as if its body had ended */
+
+    if (ngx_http_registry_leave_left(r)) {
+        return NGX_HTTP_CLIENT_CLOSED_REQUEST;
     }
 
     handler = r->write_event_handler;
@@ -214,6 +221,11 @@ ngx_http_registry_body_read(ngx_http_request_t *r)
     rb = r->request_body;
 
     if (r->reading_body) {
+
+        if (ngx_http_registry_leave_left(r)) {
+            return NGX_HTTP_CLIENT_CLOSED_REQUEST;
+        }
+
         rc = ngx_http_read_unbuffered_request_body(r);
 
         if (rc == NGX_ERROR || rc >= NGX_HTTP_SPECIAL_RESPONSE) {

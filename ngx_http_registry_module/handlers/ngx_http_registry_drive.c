@@ -10,6 +10,7 @@
 #include "shared/ngx_http_registry_stat.h"
 #include "client/ngx_http_registry_answer.h"
 #include "client/ngx_http_registry_body.h"
+#include "client/ngx_http_registry_leave.h"
 #include "storage/ngx_http_registry_ready.h"
 #include "storage/ngx_http_registry_token.h"
 #include "calls/ngx_http_registry_call.h"
@@ -254,6 +255,7 @@ void
 ngx_http_registry_drive_fail(ngx_http_request_t *r, ngx_int_t rc)
 {
     ngx_http_registry_early_drop(r);
+    ngx_http_registry_leave_release(r);
 
     if (r->header_sent) {
         rc = NGX_ERROR;
@@ -284,6 +286,7 @@ ngx_http_registry_drive_finish(ngx_http_request_t *r)
     a = &ctx->operation->answer;
 
     ngx_http_registry_early_drop(r);
+    ngx_http_registry_leave_release(r);
 
     if (a->status >= 400) {
         level = a->status >= 500 ? NGX_LOG_ERR : NGX_LOG_INFO;

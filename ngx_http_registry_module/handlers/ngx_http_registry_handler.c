@@ -10,6 +10,7 @@
 #include "shared/ngx_http_registry_places.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "client/ngx_http_registry_body.h"
+#include "client/ngx_http_registry_leave.h"
 #include "storage/ngx_http_registry_health.h"
 #include "storage/ngx_http_registry_subrequest.h"
 #include "storage/ngx_http_registry_token.h"
@@ -68,6 +69,14 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     ngx_http_registry_count_running(ctx->operation->route.kind, 1);
 
     r->write_event_handler = ngx_http_registry_drive_wake;
+
+    /* what only reads is not worth its end */
+
+    if (ctx->operation->method != REG_GET
+        && ctx->operation->method != REG_HEAD)
+    {
+        ngx_http_registry_leave_hold(r);
+    }
 
     /* held until the flow is at its end */
 
