@@ -51,6 +51,12 @@ sub directives {
         registry_auth_user => $ENV{RGW_USER},
         registry_auth_key_file => $key,
         registry_container => $container,
+        $ENV{RGW_KEYSTONE_URL} ? (
+            registry_auth_url => $ENV{RGW_KEYSTONE_URL},
+            registry_auth_user => 'demo',
+            registry_auth_project => 'demo',
+            registry_auth_domain => 'Default',
+        ) : (),
         %changed,
     );
 

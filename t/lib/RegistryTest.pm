@@ -617,6 +617,13 @@ sub _module_directives {
     my $url = $o{auth_url}
         // $ENV{RGW_AUTH_URL} =~ s{^\w+://[^/]+}{$scheme://$rgw}r;
     my $key = "$self->{dir}/rgw.key";
+    my $user = "registry_auth_user $ENV{RGW_USER};";
+
+    if ($ENV{RGW_KEYSTONE_URL} && !$o{auth_url}) {
+        $url = $ENV{RGW_KEYSTONE_URL};
+        $user = join "\n            ", 'registry_auth_user demo;',
+            'registry_auth_project demo;', 'registry_auth_domain Default;';
+    }
 
     write_file($key, $o{key} // $ENV{RGW_SECRET_KEY});
     chmod 0600, $key;
@@ -624,7 +631,7 @@ sub _module_directives {
     return <<"END";
             registry_pass $scheme://rgw;
             registry_auth_url $url;
-            registry_auth_user $ENV{RGW_USER};
+            $user
             registry_auth_key_file $key;
             registry_container $self->{container};
             @{[ $self->{prefix} ? "registry_prefix $self->{prefix};" : '' ]}
@@ -658,7 +665,10 @@ sub _start_docker_registry {
     my $d = $self->{dir};
     my $rgw = $o{rgw} // $ENV{RGW_ENDPOINT};
     my $scheme = $o{scheme} // 'http';
-    my $url = $ENV{RGW_AUTH_URL} =~ s{^\w+://[^/]+}{$scheme://$rgw}r;
+    my $url = $ENV{RGW_AUTH_URL};
+
+    # of Swift with Keystone it has the proxy with TempAuth
+    $url =~ s{^\w+://[^/]+}{$scheme://$rgw} if !$ENV{RGW_KEYSTONE_URL};
 
     write_file("$d/registry.yml", <<"END");
 version: 0.1
