@@ -11,9 +11,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(sha256_hex);
+use IO::Socket::INET;
 use JSON::PP;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 use RegistryTest;
 use RegistryTest::Client;
@@ -233,6 +234,24 @@ for (sort keys %listing) {
         : qr/^$listing{$_}[1]$/, "$_: the status" or diag $r->{content};
 }
 
+# nobody waits for a list that does not end
+
+my $left = IO::Socket::INET->new(PeerAddr => $c->{address})
+    or die "cannot connect: $!";
+print $left "GET /fake/v2/list-left/tags/list?n=2 HTTP/1.1\r\nHost: x\r\n\r\n";
+sleep 1;
+close $left;
+
+my @ended;
+
+for (1 .. 100) {
+    @ended = grep { $_->{uri} =~ /list-left/ } @{ $t->requests };
+    last if @ended;
+    sleep 0.1;
+}
+
+is @ended && $ended[0]{status}, 499, 'list-left: ends with its client';
+
 # replies that are passed on, as they come: when they tell the size themselves,
 # and when it is known
 
@@ -316,6 +335,14 @@ sub storage {
             print $socket "100000\r\n" . 'x' x 0x100000 . "\r\n" or return;
         }
     } if $uri =~ m{/_subjects/};
+
+    # names that are no tags, in their order
+    if ($uri =~ m{format=.*list-left}) {
+        my ($n) = $uri =~ /marker=.*%21(\d+)/;
+        return good(encode_json([map { { subdir =>
+            sprintf '%s/list-left/_manifests/tags/a!%012d/', $path,
+            ($n // 0) + $_ } } 1 .. 4 ]));
+    }
 
     if ($uri =~ m{[?&](prefix|format)=}) {
         return $listing{$name // ''} ? $listing{$name}[0] : good('[]');

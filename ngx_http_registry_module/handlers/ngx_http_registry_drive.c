@@ -21,7 +21,13 @@
 #include "ngx_http_registry_log.h"
 
 
+/* so many are made without looking whether the client is still there */
+
+#define LISTINGS_PATIENT  16
+
+
 static ngx_uint_t ngx_http_registry_drive_container_done(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_registry_drive_left(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_drive_again(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_drive_renew(ngx_http_request_t *r);
 static void ngx_http_registry_drive_finish(ngx_http_request_t *r);
@@ -83,7 +89,9 @@ ngx_http_registry_drive(ngx_http_request_t *r)
             return;
         }
 
-        rc = ngx_http_registry_drive_again(r);
+        rc = ngx_http_registry_drive_left(r)
+             ? NGX_HTTP_CLIENT_CLOSED_REQUEST
+             : ngx_http_registry_drive_again(r);
 
         if (rc == NGX_AGAIN) {
             return;
@@ -94,6 +102,36 @@ ngx_http_registry_drive(ngx_http_request_t *r)
             return;
         }
     }
+}
+
+
+/*
+ * Of a request that lists and lists, and has changed nothing: nobody waits
+ * for it any more.  A stream tells it by itself, as its connection's error.
+ */
+
+static ngx_uint_t
+ngx_http_registry_drive_left(ngx_http_request_t *r)
+{
+    char                      byte;
+    ngx_connection_t         *c;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    c = r->connection;
+
+    if (ctx->operation->listings < LISTINGS_PATIENT
+        || ctx->operation->written)
+    {
+        return 0;
+    }
+
+    if (r->http_version >= NGX_HTTP_VERSION_20) {
+        return c->error;
+    }
+
+    return c->error || c->read->eof || c->read->pending_eof
+           || recv(c->fd, &byte, 1, MSG_PEEK) == 0;
 }
 
 

@@ -70,6 +70,8 @@ reg_flow_call(reg_flow_t *f, reg_method_t method, reg_str_t object)
     call->failed = (object.data == NULL);
     call->reply_max = LINK_MAX;
 
+    f->written |= (method == REG_PUT || method == REG_DELETE);
+
     return call;
 }
 

@@ -82,6 +82,11 @@ typedef struct {
                                            what is wanted by GET then */
     size_t          reply_max;          /* bytes of the reply kept */
 
+    /* of a listing, without the prefix of all: what its names must be */
+    reg_str_t       prefix;
+    reg_str_t       from;               /* all are behind it; or empty */
+    reg_str_t       to;                 /* and before it; or empty */
+
     reg_cache_t     cache;              /* of a GET or HEAD */
     reg_digest_t    digest;             /* of REG_CACHE_DATA */
     reg_reply_t    *stale;              /* of who runs the flow */
@@ -239,6 +244,8 @@ struct reg_flow_s {
     unsigned            asked:1;
     reg_call_t          calls[REG_CALLS_MAX];
     unsigned            ncalls;
+    unsigned            listings;           /* rows of them, until now */
+    unsigned            written:1;          /* a PUT or DELETE was asked for */
     unsigned            missed:1;           /* the store has said 404 */
     unsigned            container_seen:1;   /* it is there, so that 404 is of
                                                an object */

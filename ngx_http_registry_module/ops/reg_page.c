@@ -15,11 +15,10 @@ static int has_more(const reg_page_t *page);
 static int is_needed(const reg_page_t *page, const reg_page_piece_t *piece);
 static void ask_piece(reg_flow_t *f, reg_page_t *page, size_t n);
 static void ask_name(reg_flow_t *f, reg_page_t *page, size_t n);
-static int judge_name(reg_page_t *page, reg_page_name_t *name,
+static void judge_name(reg_page_t *page, reg_page_name_t *name,
     const reg_listing_t *listing);
-static int judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
+static void judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     const reg_listing_t *listing);
-static int is_behind(const reg_entry_t *entry, const reg_str_t *from);
 static size_t count_cuts(const reg_page_t *page, reg_str_t stem,
     const char *bytes);
 static void split_piece(reg_flow_t *f, reg_page_t *page, size_t n,
@@ -298,7 +297,6 @@ ask_name(reg_flow_t *f, reg_page_t *page, size_t n)
 reg_todo_t
 reg_page_judge(reg_flow_t *f, reg_page_t *page)
 {
-    int            right;
     size_t         n;
     unsigned       i;
     reg_listing_t  listing;
@@ -311,12 +309,11 @@ reg_page_judge(reg_flow_t *f, reg_page_t *page)
 
         n = page->asked[i];
 
-        right = page->checking ? judge_name(page, &page->names[n], &listing)
-                               : judge_piece(f, page, n, &listing);
+        if (page->checking) {
+            judge_name(page, &page->names[n], &listing);
 
-        if (!right) {
-            return reg_refuse(f, REG_E_UNAVAILABLE,
-                              "the storage sent a listing of something else");
+        } else {
+            judge_piece(f, page, n, &listing);
         }
     }
 
@@ -324,7 +321,7 @@ reg_page_judge(reg_flow_t *f, reg_page_t *page)
 }
 
 
-static int
+static void
 judge_name(reg_page_t *page, reg_page_name_t *name,
     const reg_listing_t *listing)
 {
@@ -338,10 +335,6 @@ judge_name(reg_page_t *page, reg_page_name_t *name,
         object = &listing->entries[0].name;
         skip = page->prefix.len + name->name.len + 1;
 
-        if (object->len < skip) {
-            return 0;
-        }
-
         rest.data = object->data + skip;
         rest.len = object->len - skip;
 
@@ -350,38 +343,16 @@ judge_name(reg_page_t *page, reg_page_name_t *name,
     }
 
     name->gone = !name->known;
-
-    return 1;
 }
 
 
-/*
- * Swift tells a folder in which there is more behind the marker; RGW does not.
- * Behind it the listing goes on at its '~', so it gets further.
- */
-
-static int
-is_behind(const reg_entry_t *entry, const reg_str_t *from)
-{
-    size_t  len;
-
-    len = entry->name.len;
-
-    return compare_bytes(&entry->name, from) > 0
-           || (entry->subdir && from->len >= len
-               && memcmp(from->data, entry->name.data, len) == 0
-               && (from->len == len || from->data[len] < '~'));
-}
-
-
-static int
+static void
 judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     const reg_listing_t *listing)
 {
-    size_t             i;
-    reg_str_t          name;
-    reg_entry_t       *entry;
-    reg_page_piece_t  *piece = &page->pieces[n];
+    size_t        i;
+    reg_str_t     name;
+    reg_entry_t  *entry;
 
     /*
      * Tags that were to be checked were found by now, or are not there, or
@@ -395,28 +366,12 @@ judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     /* less than was asked for is not yet the end */
 
     if (listing->n == 0) {
-        piece->done = 1;
-        return 1;
-    }
-
-    if (!is_behind(&listing->entries[0], &piece->from)) {
-        return 0;
+        page->pieces[n].done = 1;
+        return;
     }
 
     for (i = 0; i < listing->n; i++) {
         entry = &listing->entries[i];
-
-        if (entry->name.len < page->prefix.len
-            || memcmp(entry->name.data, page->prefix.data, page->prefix.len))
-        {
-            return 0;
-        }
-
-        if (piece->to.len && compare_bytes(&entry->name, &piece->to) >= 0) {
-            piece->done = 1;
-            return 1;
-        }
-
         name = entry_name(page, entry);
 
         if (entry->subdir && is_name(page, &name)
@@ -427,8 +382,6 @@ judge_piece(reg_flow_t *f, reg_page_t *page, size_t n,
     }
 
     split_piece(f, page, n, &listing->entries[listing->n - 1]);
-
-    return 1;
 }
 
 

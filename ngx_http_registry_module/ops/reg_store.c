@@ -5,7 +5,8 @@
 #include "reg_store.h"
 
 
-#define LISTING_MAX  (4 * 1024 * 1024)
+#define LISTING_MAX   (4 * 1024 * 1024)
+#define LISTINGS_MAX  10000             /* rows of them, for one request */
 
 
 static reg_todo_t check_container(reg_flow_t *f);
@@ -14,6 +15,13 @@ static reg_todo_t create_container(reg_flow_t *f);
 static reg_todo_t say_ready(reg_flow_t *f);
 static reg_rc_t read_listing(reg_flow_t *f, reg_arena_t *arena,
     const reg_call_t *call, reg_listing_t *listing);
+static void tell_listing(reg_flow_t *f, const reg_call_t *call,
+    const char *why);
+static const char *wrong_name(const reg_flow_t *f, const reg_call_t *call,
+    reg_entry_t *entry);
+static int begins(const reg_str_t *s, const reg_str_t *with);
+static int is_behind(const reg_entry_t *entry, const reg_str_t *marker);
+static int compare(const reg_str_t *a, const reg_str_t *b);
 static reg_todo_t judge_listing(reg_flow_t *f, reg_arena_t *arena,
     const reg_call_t *call, reg_listing_t *listing);
 
@@ -168,6 +176,11 @@ reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
 
     call = reg_flow_call_container(f, REG_GET);
     call->reply_max = LISTING_MAX;
+    call->prefix = *prefix;
+    call->from = *from;
+    call->to = *to;
+
+    f->listings += (f->ncalls == 1);
 
     reg_buf_init(&b, f->row, 512);
     reg_buf_text(&b, "format=json&limit=");
@@ -216,34 +229,129 @@ read_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
     reg_listing_t *listing)
 {
     size_t       i;
-    reg_str_t   *name;
+    reg_rc_t     rc;
     const char  *why;
 
     listing->n = 0;
+    rc = REG_OK;
+    why = NULL;
 
-    if (call->reply.body.len
-        && reg_listing_parse(arena, &call->reply.body, listing, &why)
-           != REG_OK)
-    {
-        return REG_BAD;
+    if (f->listings > LISTINGS_MAX) {
+        why = "there is no end to them";
+        rc = REG_BAD;
+
+    } else if (call->reply.body.len) {
+        rc = reg_listing_parse(arena, &call->reply.body, listing, &why);
     }
 
-    for (i = 0; i < listing->n; i++) {
-
-        name = &listing->entries[i].name;
-
-        if (name->len < f->prefix.len
-            || (f->prefix.len
-                && memcmp(name->data, f->prefix.data, f->prefix.len) != 0))
-        {
-            return REG_BAD;
-        }
-
-        name->data += f->prefix.len;
-        name->len -= f->prefix.len;
+    for (i = 0; rc == REG_OK && i < listing->n; i++) {
+        why = wrong_name(f, call, &listing->entries[i]);
+        rc = why ? REG_BAD : REG_OK;
     }
 
-    return REG_OK;
+    if (rc == REG_BAD) {
+        tell_listing(f, call, why);
+    }
+
+    if (rc != REG_OK) {
+        listing->n = 0;
+    }
+
+    return rc;
+}
+
+
+static void
+tell_listing(reg_flow_t *f, const reg_call_t *call, const char *why)
+{
+    reg_buf_t  b;
+    reg_str_t  what;
+
+    reg_buf_init(&b, f->arena, 128);
+    reg_buf_text(&b, "has a listing that is none: ");
+    reg_buf_add(&b, why, strlen(why) + 1);
+    what = reg_buf_str(&b);
+
+    reg_damaged(f, &call->prefix, what.data ? (const char *) what.data : why);
+}
+
+
+/*
+ * What a listing names is deleted, read and answered, and its last name is
+ * the next one's marker: so it has what was asked for, or is none.  NULL: so
+ * it is, and the prefix of all is cut off.
+ */
+
+static const char *
+wrong_name(const reg_flow_t *f, const reg_call_t *call, reg_entry_t *entry)
+{
+    reg_str_t  *name;
+
+    name = &entry->name;
+
+    if (!reg_str_clean(name)) {
+        return "a control character is in a name";
+    }
+
+    if (!begins(name, &f->prefix)) {
+        return "a name is not below its prefix";
+    }
+
+    name->data += f->prefix.len;
+    name->len -= f->prefix.len;
+
+    if (!begins(name, &call->prefix)) {
+        return "a name is not below its prefix";
+    }
+
+    if (call->from.len && !is_behind(entry, &call->from)) {
+        return "a name is not behind its marker";
+    }
+
+    if (call->to.len && compare(name, &call->to) >= 0) {
+        return "a name is not before its end marker";
+    }
+
+    return NULL;
+}
+
+
+static int
+begins(const reg_str_t *s, const reg_str_t *with)
+{
+    return s->len >= with->len
+           && (with->len == 0 || memcmp(s->data, with->data, with->len) == 0);
+}
+
+
+/*
+ * Swift tells a folder in which there is more behind the marker; RGW does not.
+ * A marker of the folder's name and '~' is behind all that is in it.
+ */
+
+static int
+is_behind(const reg_entry_t *entry, const reg_str_t *marker)
+{
+    size_t  len;
+
+    len = entry->name.len;
+
+    return compare(&entry->name, marker) > 0
+           || (entry->subdir && begins(marker, &entry->name)
+               && (marker->len == len || marker->data[len] < '~'));
+}
+
+
+static int
+compare(const reg_str_t *a, const reg_str_t *b)
+{
+    int     rc;
+    size_t  len;
+
+    len = a->len < b->len ? a->len : b->len;
+    rc = len ? memcmp(a->data, b->data, len) : 0;
+
+    return rc ? rc : (a->len > b->len) - (a->len < b->len);
 }
 
 
@@ -257,12 +365,18 @@ judge_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
         return REG_ANSWER;
     }
 
-    if (read_listing(f, arena, call, listing) != REG_OK) {
+    switch (read_listing(f, arena, call, listing)) {
+
+    case REG_OK:
+        return REG_NEXT;
+
+    case REG_NOMEM:
+        return reg_nomem(f);
+
+    default: /* REG_BAD */
         return reg_refuse(f, REG_E_UNAVAILABLE,
                           "the storage sent a listing that is none");
     }
-
-    return REG_NEXT;
 }
 
 

@@ -31,7 +31,8 @@ reg_call_t *reg_link_write(reg_flow_t *f, reg_str_t object,
 
 /*
  * A call that lists objects; "delimiter" 0 or '/'.  RGW may answer less than
- * "limit" though there is more: the end is a listing of nothing.
+ * "limit" though there is more: the end is a listing of nothing.  Prefix and
+ * markers are looked at when the reply is read: their bytes must last so long.
  */
 void reg_call_list(reg_flow_t *f, const reg_str_t *prefix,
     const reg_str_t *marker, char delimiter, int limit);
@@ -44,7 +45,11 @@ void reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
     const reg_str_t *from, const reg_str_t *to, const char *delimiter,
     int limit);
 
-/* the listing in a reply; REG_BAD: it is none, or not of the prefix of all */
+/*
+ * The listing in a reply, names without the prefix of all.  REG_BAD: it is
+ * none, or has a name that was not asked for, or there were too many for one
+ * request, which f->damage tells.
+ */
 reg_rc_t reg_call_listing(reg_flow_t *f, const reg_call_t *call,
     reg_listing_t *listing);
 
