@@ -32,6 +32,7 @@ typedef struct {
     reg_digest_t    subject;
     unsigned        has_subject:1;
     unsigned        there:1;            /* pushed again meanwhile */
+    unsigned        back:1;             /* the same, and seen last of all */
 
     reg_str_t       index;              /* end of its index links' names */
 
@@ -49,7 +50,7 @@ typedef struct {
     /* what was deleted for each of "digests", should it have to be again */
 
     reg_str_t       entries[REG_REMOVAL_ALGS];  /* among the referrers */
-    unsigned char   listed[REG_REMOVAL_ALGS];
+    unsigned char   listed[REG_REMOVAL_ALGS];   /* the last time */
     unsigned char   linked[REG_REMOVAL_ALGS];
     size_t          others[REG_CALLS_MAX];      /* digests, of each call */
     const reg_str_t *kept;              /* the tag that is to stay */

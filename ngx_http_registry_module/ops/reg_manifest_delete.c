@@ -40,8 +40,6 @@ static reg_todo_t judge_entries(reg_flow_t *f);
 static reg_todo_t delete_others(reg_flow_t *f);
 static reg_todo_t judge_others(reg_flow_t *f);
 static reg_todo_t delete_revision(reg_flow_t *f);
-static reg_todo_t read_again(reg_flow_t *f);
-static reg_todo_t judge_again(reg_flow_t *f);
 static reg_todo_t judge_gone(reg_flow_t *f);
 static reg_todo_t say_deleted(reg_flow_t *f);
 
@@ -59,12 +57,14 @@ static const reg_step_t  delete_manifest[] = {
     { "delete revision link", delete_revision, judge_gone },
     { "list tags again", list_tags_again, judge_tags },
     { "read tags again", read_tags, judge_read },
-    { "read revision link again", read_again, judge_again },
+    { "read revision link again", reg_keep_read, reg_keep_judge },
     { "check immutable tags again", reg_keep_check, NULL },
     { "link revision again", reg_keep_links, reg_judge_made },
     { "refuse", reg_keep_refuse, NULL },
     { "delete tags again", delete_tags, judge_deleted },
-    { "delete referrer again", delete_entries, judge_gone },
+    { "delete referrer again", delete_entries, judge_entries },
+    { "read revision link at last", reg_keep_read_last, reg_keep_judge_last },
+    { "write referrer again", reg_keep_entries, reg_judge_made },
     { "answer", say_deleted, NULL }
 };
 
@@ -215,7 +215,7 @@ judge_manifest(reg_flow_t *f)
         rm->subject = m.subject.digest;
     }
 
-    for (i = 0; f->immutable && rm->has_subject && i < rm->ndigests; i++) {
+    for (i = 0; rm->has_subject && i < rm->ndigests; i++) {
         rm->entries[i] = reg_referrer_text(f->arena, &m, &rm->digests[i],
                                            body->len);
         if (rm->entries[i].data == NULL) {
@@ -739,39 +739,6 @@ delete_revision(reg_flow_t *f)
                   reg_path_revision_link(f->arena, &f->route.name,
                                          &rm->data));
     return REG_CALL;
-}
-
-
-/* of what was pushed as a whole meanwhile nothing is deleted */
-
-static reg_todo_t
-read_again(reg_flow_t *f)
-{
-    reg_removal_t  *rm = f->op;
-
-    if (!f->route.by_digest) {
-        return REG_NEXT;
-    }
-
-    reg_flow_call(f, REG_GET, reg_path_revision_link(f->arena,
-                                                     &f->route.name,
-                                                     &rm->data));
-    return REG_CALL;
-}
-
-
-static reg_todo_t
-judge_again(reg_flow_t *f)
-{
-    reg_removal_t  *rm = f->op;
-
-    if (reg_store_failed(f, &f->calls[0])) {
-        return REG_ANSWER;
-    }
-
-    rm->there = (f->calls[0].reply.status == 200);
-
-    return REG_NEXT;
 }
 
 
