@@ -54,6 +54,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       0,
       NULL },
 
+    { ngx_string("registry_host"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, host_set),
+      NULL },
+
     { ngx_string("registry_auth_url"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
@@ -474,7 +481,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
-     *     conf->host, file, auth_url, user, key_file = { 0, NULL };
+     *     conf->host, host_set, file, auth_url, user, key_file = { 0, NULL };
      *     conf->container = { 0, NULL };
      *     conf->line = 0;
      *     conf->secret_file, prefix, root = { 0, NULL };
@@ -533,6 +540,7 @@ static void
 ngx_http_registry_merge_storage(ngx_http_registry_loc_conf_t *conf,
     ngx_http_registry_loc_conf_t *prev)
 {
+    ngx_conf_merge_str_value(conf->host_set, prev->host_set, "");
     ngx_conf_merge_str_value(conf->auth_url, prev->auth_url, "");
     ngx_conf_merge_str_value(conf->user, prev->user, "");
     ngx_conf_merge_str_value(conf->key_file, prev->key_file, "");

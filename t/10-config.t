@@ -42,6 +42,34 @@ not "swift://rgw"
 [alert]
 [crit]
 
+=== TEST 150: registry_host with a path
+--- config eval
+RegistryNginx::location('', registry_host => 'rgw.example.com/swift')
+--- must_die
+--- error_log
+[emerg]
+"registry_host" is what the storage is told as Host, for example "rgw.example.com", not "rgw.example.com/swift"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 151: Keystone, and a block whose name is none of a host
+--- config eval
+RegistryNginx::location('', registry_pass => 'http://rgw',
+    registry_auth_url => 'http://127.0.0.1:1/v3',
+    registry_auth_domain => 'Default', registry_auth_project => 'demo')
+--- request
+GET /none
+--- error_code: 404
+--- error_log
+[warn]
+which is told "Host: rgw": set "registry_host"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
 === TEST 2: registry_pass without a scheme
 --- config eval
 RegistryNginx::location('', registry_pass => 'rgw')

@@ -20,7 +20,8 @@ use RegistryTest::Relay;
 my $t = RegistryTest->new;
 my $relay = RegistryTest::Relay->new($t);
 my $dead = '127.0.0.1:' . RegistryTest::free_port();
-my ($v6, $front, $empty) = map { RegistryTest::free_port() } 1 .. 3;
+my ($v6, $front, $empty, $named) = map { RegistryTest::free_port() } 1 .. 4;
+my $direct = "http://$ENV{RGW_ENDPOINT}/auth/v1.0";
 
 $t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
     upstream some {
@@ -50,8 +51,45 @@ $t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
         }
         location ~ ^/swift/v1/[^/]+\$ { return 204; }
     }
+    upstream bare {
+        server 127.0.0.1:$named;
+    }
+    upstream rgw.example.com {
+        server 127.0.0.1:$named;
+    }
+    server {
+        listen 127.0.0.1:$named default_server;
+        return 421;
+    }
+    server {
+        listen 127.0.0.1:$named;
+        server_name localhost rgw.example.com;
+        client_max_body_size 0;
+        location / {
+            proxy_pass http://$ENV{RGW_ENDPOINT};
+            proxy_request_buffering off;
+        }
+    }
     server {
         listen [::1]:$front;
+        @{[ $t->location('/v2/told/', 'registry_health interval=100ms;',
+            registry_pass => 'http://bare', registry_cache => 'off',
+            registry_auth_url => $direct,
+            registry_host => 'rgw.example.com') ]}
+        @{[ $t->location('/v2/auth/', '',
+            registry_pass => 'http://bare', registry_cache => 'off',
+            registry_auth_url => "http://localhost:$named/auth/v1.0",
+            registry_container => $t->container) ]}
+        @{[ $t->location('/v2/dot/', '', registry_cache => 'off',
+            registry_pass => 'http://rgw.example.com',
+            registry_auth_url => $direct) ]}
+        @{[ $t->location('/v2/ssl/', 'registry_ssl_name rgw.example.com;',
+            registry_pass => 'http://bare', registry_cache => 'off',
+            registry_auth_url => $direct) ]}
+        @{[ $t->location('/v2/other/', '',
+            registry_pass => 'http://bare', registry_cache => 'off',
+            registry_auth_url => $direct,
+            registry_host => 'other.example.com') ]}
         @{[ $t->location('/v2/', '',
             registry_pass => 'http://some', registry_cache => 'off') ]}
         @{[ $t->location('/v2/dying/', '',
@@ -112,6 +150,14 @@ for (1 .. 10) {
 is_deeply(\%got, { 404 => 10, '201 200 same' => 10 },
     'one has died: nothing fails');
 
+# who looks at the Host that the storage is told
+
+is(push_pull("$_/a", 1000), '201 200 same', "Host: $_")
+    for qw(told auth dot ssl told);
+is(ask('other/a/tags/list'), 503, 'Host: other');
+like(read_file($t->error_log), qr/503 UNAVAILABLE .* storage: 421 to HEAD/,
+    'and the log says why');
+
 # two clusters, one auth server: what is kept of one is not the other's
 
 write_file($t->dir . '/bytes', my $blob = 'of one cluster' . rand);
@@ -123,4 +169,4 @@ is(ask("../full/v2/a/blobs/uploads/?digest=$digest", '--path-as-is',
 is(ask("../full/v2/$there", '--path-as-is'), 200, "kept: $_") for 1, 2;
 is(ask("../empty/v2/$there", '--path-as-is'), 404, 'and not in the other');
 
-$t->finish;
+$t->finish(allow => qr/upstream|storage: 421 to HEAD/);

@@ -66,6 +66,8 @@ typedef struct {
 typedef struct {
     ngx_http_upstream_conf_t       upstream;
     ngx_str_t                      host;        /* of registry_pass */
+    ngx_str_t                      host_set;    /* by registry_host */
+    ngx_str_t                      host_told;   /* to the storage */
     ngx_str_t                      file;        /* it stands in, for people */
     ngx_uint_t                     line;
 

@@ -28,6 +28,8 @@ static ngx_int_t ngx_http_registry_account_identify(ngx_conf_t *cf,
     ngx_str_t *identity, ngx_str_t *salt);
 static ngx_int_t ngx_http_registry_account_root(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
+static char *ngx_http_registry_account_host(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
 static char *ngx_http_registry_account_new(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf, ngx_uint_t keystone,
     ngx_str_t *identity, ngx_str_t *salt, ngx_str_t *key);
@@ -98,8 +100,10 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
         rc = ngx_http_registry_account_same(cf, conf, &key);
     }
 
-    if (rc != NGX_CONF_OK) {
-        return rc;
+    if (rc != NGX_CONF_OK
+        || ngx_http_registry_account_host(cf, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     return ngx_http_registry_secrets(cf, conf) == NGX_OK ? NGX_CONF_OK
@@ -427,6 +431,74 @@ ngx_http_registry_account_root(ngx_conf_t *cf,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * RGW with "rgw dns name" takes a Host that is none of its names for a bucket,
+ * and who balances load may look at it: the name of an upstream {} block is a
+ * host's only by chance.  What signs, and tells places apart, knows only
+ * registry_pass, as ever.
+ */
+
+static char *
+ngx_http_registry_account_host(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf)
+{
+    ngx_str_t  *host, *url, path;
+
+    host = &conf->host_told;
+    url = &conf->account->auth_url;
+
+    if (conf->host_set.len) {
+        *host = conf->host_set;
+
+        if (ngx_http_registry_token_printable(host, '!') == NGX_OK
+            && ngx_strlchr(host->data, host->data + host->len, '/') == NULL)
+        {
+            return NGX_CONF_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_host\" is what the storage is told as"
+                           " Host, for example \"rgw.example.com\", not"
+                           " \"%V\"", host);
+        return NGX_CONF_ERROR;
+    }
+
+    *host = conf->host;
+
+    if (ngx_strncmp(host->data, "unix:", 5) != 0
+        && (!(conf->upstream.upstream->flags & NGX_HTTP_UPSTREAM_CREATE)
+            || ngx_strlchr(host->data, host->data + host->len, '.')))
+    {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->ssl_name.len) {
+        *host = conf->ssl_name;
+        return NGX_CONF_OK;
+    }
+
+    if (conf->account->keystone == NULL) {
+
+        (void) ngx_http_registry_token_fetch_path(url->data, url->len, &path);
+
+        host->data = (u_char *) ngx_strstr(url->data, "//") + 2;
+        host->len = path.data - host->data;
+        return NGX_CONF_OK;
+    }
+
+    if (!conf->account->nameless) {
+        conf->account->nameless = 1;
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "neither \"registry_pass\" with \"%V\" nor"
+                           " Keystone's \"registry_auth_url\" has the name of"
+                           " the storage's host, which is told \"Host: %V\":"
+                           " set \"registry_host\"", host, host);
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -570,7 +570,8 @@ ngx_http_registry_health_ask(ngx_http_registry_health_t *health)
     curl->done = ngx_http_registry_health_answered;
 
     if (ngx_http_registry_health_url(health, curl) != NGX_OK
-        || ngx_http_registry_curl_header(curl, "Host", &conf->host) != NGX_OK
+        || ngx_http_registry_curl_header(curl, "Host", &conf->host_told)
+           != NGX_OK
         || ngx_http_registry_curl_header(curl, "X-Auth-Token",
                                          &health->token)
            != NGX_OK)

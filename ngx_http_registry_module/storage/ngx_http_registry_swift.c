@@ -51,7 +51,7 @@ ngx_http_registry_swift_create_request(ngx_http_request_t *r)
                    "http registry call %*s", out.len, out.data);
 
     reg_buf_text(&out, " HTTP/1.1" CRLF "Host: ");
-    reg_buf_add(&out, rlcf->host.data, rlcf->host.len);
+    reg_buf_add(&out, rlcf->host_told.data, rlcf->host_told.len);
     reg_buf_text(&out, CRLF);
 
     length = (off_t) call->body.len;

@@ -29,6 +29,7 @@ struct ngx_http_registry_account_s {
     ngx_str_t                         trusted;   /* certificates; zero-t. */
     unsigned                          insecure:1;
     unsigned                          weak:1;    /* the key; was told */
+    unsigned                          nameless:1;    /* so was this */
     ngx_str_t                         secret;    /* slowly, of the key */
     ngx_str_t                         file;      /* of its registry_pass */
     ngx_uint_t                        line;
