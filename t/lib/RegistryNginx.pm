@@ -51,7 +51,7 @@ sub directives {
         registry_auth_user => $ENV{RGW_USER},
         registry_auth_key_file => $key,
         registry_container => $container,
-        $ENV{RGW_KEYSTONE_URL} ? (
+        $ENV{RGW_KEYSTONE_URL} && !$changed{registry_auth_url} ? (
             registry_auth_url => $ENV{RGW_KEYSTONE_URL},
             registry_auth_user => 'demo',
             registry_auth_project => 'demo',
