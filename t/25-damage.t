@@ -316,6 +316,12 @@ for (['an empty link', '', qr/is an empty link/],
     is get('team/link', $alias)->{headers}{etag}, "\"$alias\"",
         'has the tag that was asked';
 
+    put($link->($alias), $c->push_blob('team/link', 'others'));
+    log_since_last();
+    is get('team/link', $alias)->{status}, 404, 'an alias of other bytes';
+    like log_since_last(), qr/is not what a link to it is for/, 'is told';
+    put($link->($alias), $digest);
+
     remove(RegistryTest::blob_name($digest));
     is get('team/link', $digest)->{status}, 404, 'a link to nothing';
     is get('team/link', $alias)->{status}, 404, 'nor by its alias';

@@ -150,6 +150,17 @@ reg_digest_equal(const reg_digest_t *a, const reg_digest_t *b)
 }
 
 
+int
+reg_digest_is_of(const reg_digest_t *d, const reg_str_t *bytes)
+{
+    reg_digest_t  found;
+
+    reg_digest_of(&found, d->alg, bytes->data, bytes->len);
+
+    return reg_digest_equal(&found, d);
+}
+
+
 void
 reg_digest_of(reg_digest_t *d, reg_alg_t alg, const void *data, size_t len)
 {

@@ -58,6 +58,9 @@ reg_str_t reg_digest_text(reg_arena_t *arena, const reg_digest_t *d);
 
 int reg_digest_equal(const reg_digest_t *a, const reg_digest_t *b);
 
+/* 1 when these bytes have it */
+int reg_digest_is_of(const reg_digest_t *d, const reg_str_t *bytes);
+
 void reg_digest_of(reg_digest_t *d, reg_alg_t alg, const void *data,
     size_t len);
 

@@ -477,7 +477,6 @@ judge_small(reg_flow_t *f)
 {
     blob_t       *b = f->op;
     reg_call_t   *call = &f->calls[0];
-    reg_digest_t  d;
     reg_range_t   all = { 0, b->data.size - 1 }, *range;
 
     if (reg_store_failed(f, call)) {
@@ -488,14 +487,20 @@ judge_small(reg_flow_t *f)
         return unknown(f);
     }
 
-    if (!call->reply.cached) {
-        reg_digest_of(&d, b->data.digest.alg, call->reply.body.data,
-                      call->reply.body.len);
+    if (!call->reply.cached
+        && !reg_digest_is_of(&b->data.digest, &call->reply.body))
+    {
+        reg_damaged(f, &call->object, "has other bytes than its digest");
+        return unknown(f);
+    }
 
-        if (!reg_digest_equal(&d, &b->data.digest)) {
-            reg_damaged(f, &call->object, "has other bytes than its digest");
-            return unknown(f);
-        }
+    /* it is the link that says whose bytes these are: it was not compared */
+
+    if (f->route.digest.alg != b->data.digest.alg
+        && !reg_digest_is_of(&f->route.digest, &call->reply.body))
+    {
+        reg_damaged(f, &call->object, "is not what a link to it is for");
+        return unknown(f);
     }
 
     /* the size is that of another call: ranges are within these bytes, or not
