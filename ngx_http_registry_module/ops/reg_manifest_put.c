@@ -461,7 +461,10 @@ judge_refs(reg_flow_t *f)
         }
     }
 
-    return REG_AGAIN;
+    /* no more of them are named */
+
+    return push->nmissing == REG_CALLS_MAX ? refuse_missing(f, push)
+                                           : REG_AGAIN;
 }
 
 

@@ -892,6 +892,35 @@ test_named_often(void)
 }
 
 
+/* of many layers that nobody has only those are asked for that are named */
+
+static void
+test_missing(void)
+{
+    size_t       i, n;
+    unsigned     before;
+    static char  image[40000];
+
+    n = (size_t) sprintf(image, "{\"schemaVersion\":2,\"mediaType\":\"" OCI
+        "\",\"config\":{\"mediaType\":\"x/y\",\"size\":1,\"digest\":\"sha256:"
+        "2222222222222222222222222222222222222222222222222222222222222222\"},"
+        "\"layers\":[");
+
+    for (i = 0; i < 100; i++) {
+        n += (size_t) sprintf(image + n, "%s{\"mediaType\":\"x/y\",\"size\":1,"
+            "\"digest\":\"sha256:%064u\"}", i ? "," : "", (unsigned) i);
+    }
+
+    (void) sprintf(image + n, "]}");
+
+    begin();
+    before = calls;
+    ok(request(REG_PUT, "/v2/a/b/manifests/x", image, NULL, 0) == 400
+       && calls - before <= 2 * REG_CALLS_MAX + 1, "many that are missing",
+       calls - before);
+}
+
+
 int
 main(void)
 {
@@ -936,6 +965,7 @@ main(void)
 
     test_sparse();
     test_named_often();
+    test_missing();
     clear();
 
     return tap_end();
