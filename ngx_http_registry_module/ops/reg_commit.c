@@ -43,6 +43,8 @@ static reg_todo_t judge_own_link(reg_flow_t *f);
 static reg_todo_t judge_merged(reg_flow_t *f);
 static reg_todo_t copy_part(reg_flow_t *f);
 static reg_todo_t judge_copied(reg_flow_t *f);
+static reg_todo_t look_for_end(reg_flow_t *f);
+static reg_todo_t judge_end(reg_flow_t *f);
 static reg_todo_t link_blob(reg_flow_t *f);
 static reg_todo_t judge_linked(reg_flow_t *f);
 static reg_todo_t check_kept(reg_flow_t *f);
@@ -55,6 +57,7 @@ static const reg_step_t  put_whole[] = {
     { "copy part", copy_part, judge_copied },
     { "verify blob", reg_final_verify, reg_final_judge_verified },
     { "read blob again", reg_final_read, reg_final_judge_read },
+    { "check that it goes on", look_for_end, judge_end },
     { "link blob", link_blob, judge_linked },
     { "verify what was kept", reg_final_verify, reg_final_judge_verified },
     { "read what was kept", reg_final_read, reg_final_judge_read },
@@ -97,6 +100,7 @@ static const reg_step_t  put_parts[] = {
     { "verify blob", reg_final_verify, reg_final_judge_verified },
     { "read blob again", reg_final_read, reg_final_judge_read },
     { "drop own segments", reg_segments_drop, reg_segments_drop },
+    { "check that it goes on", look_for_end, judge_end },
     { "link blob", link_blob, judge_linked },
     { "drop lost segments", reg_final_drop_lost, reg_final_judge_lost },
     { "delete parts", reg_upload_delete_parts, reg_upload_delete_parts },
@@ -584,6 +588,31 @@ judge_copied(reg_flow_t *f)
     u->overwritten = u->standing.object_manifest;
 
     return REG_NEXT;
+}
+
+
+/* others may have closed it with another digest while this body came */
+
+static reg_todo_t
+look_for_end(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (!u->session.authorized || f->method == REG_POST) {
+        return REG_NEXT;
+    }
+
+    reg_upload_ask_mark(f);
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_end(reg_flow_t *f)
+{
+    return reg_upload_judge_mark(f, &f->calls[0]) == REG_ANSWER ? REG_ANSWER
+                                                                : REG_NEXT;
 }
 
 

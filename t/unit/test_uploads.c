@@ -459,6 +459,63 @@ test_half_deleted(unsigned known)
 }
 
 
+static int       closing_row;          /* before it the upload is closed */
+static unsigned  closed_by_other;
+static char      shared[2000];
+
+
+static void
+close_by_other(void)
+{
+    static const request_t  other = { REG_PUT, "other", "other", NULL };
+
+    if (closing_row-- == 0) {
+        between = NULL;
+        closed_by_other = make(&other, shared, NULL);
+    }
+}
+
+
+/* it may be closed with another digest while the body of this one comes */
+
+static void
+test_closed_meanwhile(void)
+{
+    int          row, right;
+    unsigned     both, status;
+    tap_arena_t  memory;
+
+    static const request_t  put = { REG_PUT, "one", "one", NULL };
+
+    authorize = 1;
+
+    for (row = 0, both = 0, right = 1; row < 8; row++) {
+        tap_arena_init(&memory, (size_t) -1);
+        arena = &memory;
+
+        right &= begin(0);
+        (void) strcpy(shared, state);
+
+        closing_row = row;
+        closed_by_other = 0;
+        between = close_by_other;
+
+        status = make(&put, shared, NULL);
+        between = NULL;
+
+        /* those that wait for their links at the same moment are both told */
+
+        both += (status == 201 && closed_by_other == 201);
+        right &= (status == 201 || status == 404);
+
+        tap_arena_free(&memory);
+    }
+
+    authorize = 0;
+    ok(right && both <= 1, "closed while the body comes", both);
+}
+
+
 /* a Location that stands for a password is good for one blob */
 
 static void
@@ -634,6 +691,8 @@ main(void)
     test_closed_twice(1);
     test_half_deleted(0);
     test_half_deleted(1);
+
+    test_closed_meanwhile();
 
     for (i = 0; i < 3; i++) {
         test_ended((unsigned) i, 0);
