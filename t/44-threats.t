@@ -87,6 +87,19 @@ for my $path ('/v2/App/manifests/v1', '/v2/app/manifests/-', '/v2/',
     is smuggled(), 0, "early error: $path: the body is none of the requests";
 }
 
+# what is refused is not asked for
+
+for (['PUT', '/v2/App/manifests/v1'], ['PUT', '/v2/app/manifests/-'],
+    ['PATCH', '/v2/app/blobs/uploads/no-such'],
+    ['POST', '/v2/app/blobs/uploads/?digest=sha256:zz'],
+    ['DELETE', '/v2/app/manifests/v1'], ['GET', '/v2/app/manifests/v1'])
+{
+    my $answer = exchange("@$_ HTTP/1.1\r\nHost: $host\r\n"
+        . "Authorization: $user\r\nConnection: close\r\n"
+        . "Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n");
+    like $answer, qr{^HTTP/1\.1 4\d\d }, "refused without its body: @$_";
+}
+
 
 # Headers of the client that mean something to RGW.
 

@@ -14,6 +14,7 @@
 
 #include "ngx_http_registry_early.h"
 #include "shared/ngx_http_registry_stat.h"
+#include "client/ngx_http_registry_body.h"
 #include "storage/ngx_http_registry_upstream.h"
 #include "ngx_http_registry_flight.h"
 
@@ -102,7 +103,7 @@ ngx_http_registry_early_begin(ngx_http_request_t *r, reg_call_t *call,
     ctx->early = early;
     ctx->own = &early->ex;
 
-    if (ngx_http_discard_request_body(r) != NGX_OK
+    if (ngx_http_registry_body_discard(r) != NGX_OK
         || ngx_http_registry_upstream_create(r, &early->ex) != NGX_OK)
     {
         return NGX_ERROR;

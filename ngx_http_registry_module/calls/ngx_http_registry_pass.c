@@ -4,6 +4,7 @@
 
 #include "ngx_http_registry_pass.h"
 #include "client/ngx_http_registry_answer.h"
+#include "client/ngx_http_registry_body.h"
 #include "storage/ngx_http_registry_ready.h"
 #include "storage/ngx_http_registry_upstream.h"
 #include "ngx_http_registry_early.h"
@@ -74,7 +75,7 @@ ngx_http_registry_pass_begin(ngx_http_request_t *r)
         return rc == NGX_AGAIN ? NGX_AGAIN : NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_registry_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;

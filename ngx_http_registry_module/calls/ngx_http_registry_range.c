@@ -10,6 +10,7 @@
 #include "ngx_http_registry_range.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "client/ngx_http_registry_answer.h"
+#include "client/ngx_http_registry_body.h"
 #include "storage/ngx_http_registry_ready.h"
 #include "storage/ngx_http_registry_subrequest.h"
 #include "storage/ngx_http_registry_upstream.h"
@@ -61,7 +62,7 @@ ngx_http_registry_range_begin(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_registry_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;

@@ -156,6 +156,17 @@ ngx_http_registry_body_error(ngx_http_request_t *r, ngx_int_t rc)
 }
 
 
+/* without 100-continue, by which nginx would ask for it first */
+
+ngx_int_t
+ngx_http_registry_body_discard(ngx_http_request_t *r)
+{
+    r->expect_tested = 1;
+
+    return ngx_http_discard_request_body(r);
+}
+
+
 /* 100-continue is sent here, not before: what is refused costs no body */
 
 ngx_int_t

@@ -6,15 +6,17 @@
 
 
 /*
- * The client's body.  length() is -1 when it is not told; begin() has nginx
- * read it, or takes what it has read already.  read() puts what has come
- * behind ctx->body, in memory; NGX_OK: that was the end of it; NGX_AGAIN:
- * there may be more; else an HTTP status.  gather() reads all: NGX_AGAIN: the
+ * The client's body.  length() is -1 when it is not told; discard() is for
+ * one that nobody takes: NGX_OK, or an HTTP status.  begin() has nginx read it,
+ * or takes what it has read already.  read() puts what has come behind
+ * ctx->body, in memory; NGX_OK: that was the end of it; NGX_AGAIN: there may
+ * be more; else an HTTP status.  gather() reads all: NGX_AGAIN: the
  * request is woken when it is in f->body; NGX_OK: it is; else an HTTP status
  * to finalize with.  failed() is told of such a status while the request
  * waits.
  */
 off_t ngx_http_registry_body_length(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_body_discard(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_begin(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r);
 ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r);

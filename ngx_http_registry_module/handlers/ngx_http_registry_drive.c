@@ -338,7 +338,7 @@ ngx_http_registry_drive_finish(ngx_http_request_t *r)
                       &ctx->last_error);
     }
 
-    rc = ctx->body_begun ? NGX_OK : ngx_http_discard_request_body(r);
+    rc = ctx->body_begun ? NGX_OK : ngx_http_registry_body_discard(r);
 
     /* nginx will close after a body that was not read: the client is told */
 

@@ -6,6 +6,7 @@
 #include "ngx_http_registry_status.h"
 #include "base/ngx_http_registry_util.h"
 #include "shared/ngx_http_registry_stat.h"
+#include "client/ngx_http_registry_body.h"
 #include "storage/ngx_http_registry_health.h"
 
 
@@ -82,7 +83,7 @@ ngx_http_registry_status_handler(ngx_http_request_t *r)
         return NGX_HTTP_NOT_ALLOWED;
     }
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_registry_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;
