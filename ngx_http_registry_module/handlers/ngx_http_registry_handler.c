@@ -39,6 +39,12 @@ ngx_http_registry_handler(ngx_http_request_t *r)
         return ngx_http_registry_subrequest_run(r);
     }
 
+    /* a variable that a rule stands on could not be told */
+
+    if (r->connection->error) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_ctx_t));
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

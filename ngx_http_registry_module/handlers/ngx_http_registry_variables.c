@@ -26,6 +26,7 @@ typedef struct {
     unsigned        mount:1;
 
     ngx_str_t       operation;          /* null: not made yet */
+    u_char          operation_text[NGX_HTTP_REGISTRY_OPERATION_MAX];
     ngx_str_t       tags;
     reg_str_t       from;
 } ngx_http_registry_request_t;
@@ -135,6 +136,20 @@ ngx_http_registry_request_forget(void *data)
 }
 
 
+/*
+ * There was no memory for a value that a rule may stand on, and nginx takes it
+ * for an empty one: whatever the rules say, the request is not carried out.
+ */
+
+static void
+ngx_http_registry_request_failed(ngx_http_request_t *r)
+{
+    if (!r->main->header_sent) {
+        r->connection->error = 1;
+    }
+}
+
+
 static ngx_http_registry_request_t *
 ngx_http_registry_request_of(ngx_http_request_t *r)
 {
@@ -162,6 +177,7 @@ static void
 ngx_http_registry_request_parse(ngx_http_request_t *r,
     ngx_http_registry_request_t *rq)
 {
+    reg_rc_t     rc;
     reg_str_t    uri, args, mount, detail;
     reg_error_t  e;
     reg_arena_t  arena;
@@ -187,24 +203,25 @@ ngx_http_registry_request_parse(ngx_http_request_t *r,
 
     rq->path = 1;
 
-    if (reg_params_check(&arena, &rq->route, rq->method, &args, &e, &detail)
-        != REG_OK)
-    {
-        return;
-    }
+    rc = reg_params_check(&arena, &rq->route, rq->method, &args, &e, &detail);
 
     if (rq->route.kind == REG_ROUTE_UPLOADS && rq->method == REG_POST) {
 
-        if (reg_query_get(&arena, &args, "mount", &mount) != REG_OK
-            || reg_query_get(&arena, &args, "from", &rq->from) != REG_OK)
-        {
-            return;
+        if (rc == REG_OK) {
+            rc = reg_query_get(&arena, &args, "mount", &mount);
         }
 
-        rq->mount = (mount.len != 0);
+        if (rc == REG_OK) {
+            rc = reg_query_get(&arena, &args, "from", &rq->from);
+            rq->mount = (mount.len != 0);
+        }
     }
 
-    rq->valid = 1;
+    if (rc == REG_NOMEM) {
+        ngx_http_registry_request_failed(r);
+    }
+
+    rq->valid = (rc == REG_OK);
 }
 
 
@@ -226,6 +243,7 @@ ngx_http_registry_request(ngx_http_request_t *r)
     rq = ngx_http_registry_request_of(r);
 
     if (rq == NULL) {
+        ngx_http_registry_request_failed(r);
         return NULL;
     }
 
@@ -250,19 +268,28 @@ ngx_http_registry_refuse_early(ngx_http_request_t *r)
 {
     ngx_http_registry_request_t  *rq;
 
-    if (r != r->main
-        || r->args.len == 0
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    rq = NULL;
+
+    if (r->content_handler == ngx_http_registry_handler) {
+        rq = ngx_http_registry_request(r);
+    }
+
+    if (r->connection->error) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (r->args.len == 0
         || r->content_handler != ngx_http_registry_handler
-        || ngx_http_registry_request(r) != NULL)
+        || rq != NULL)
     {
         return NGX_DECLINED;
     }
 
     rq = ngx_http_registry_request_of(r);
-
-    if (rq == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
 
     if (!rq->path) {
         return NGX_DECLINED;
@@ -344,11 +371,7 @@ ngx_http_registry_operation_variable(ngx_http_request_t *r,
 
     if (rq->operation.data == NULL) {
 
-        p = ngx_pnalloc(r->pool, NGX_HTTP_REGISTRY_OPERATION_MAX);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
+        p = rq->operation_text;
         rq->operation.data = p;
         rq->operation.len = ngx_snprintf(p, NGX_HTTP_REGISTRY_OPERATION_MAX,
                                          "%s_%s",
@@ -499,6 +522,7 @@ ngx_http_registry_tags_variable(ngx_http_request_t *r,
     if (rq->tags.data == NULL
         && ngx_http_registry_read_tags(r, rq) != NGX_OK)
     {
+        ngx_http_registry_request_failed(r);
         return NGX_ERROR;
     }
 

@@ -19,6 +19,7 @@ use Digest::SHA qw(sha256_hex);
 use File::Find;
 use IO::Select;
 use IO::Socket::INET;
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -47,9 +48,20 @@ $ENV{ASAN_OPTIONS} = "detect_odr_violation=0:detect_leaks=0"
     . ":log_path=$reports/report";
 $ENV{UBSAN_OPTIONS} = "print_stacktrace=1:log_path=$reports/report";
 
+# the rules of a recipe, and a password alone
+
+my ($teams, $ruled) = read_file("$top/docs/recipes.md")
+    =~ /^## Repositories by team\n.*?    # http\n(.*?)    # location\n(.*?)^\S/ms
+    or die 'no recipe';
+s{/etc/nginx/registry.htpasswd}{$reports/users} for $ruled;
+write_file("$reports/users", "carol:{PLAIN}secret\n");
+
 $t->start(workers => 1, auth => 0,
-    http => "registry_cache_path $disk levels=1 keys_zone=blobs:1m;",
+    http => "$teams\nregistry_cache_path $disk levels=1 keys_zone=blobs:1m;",
     server => join '',
+        $t->location('/ruled/v2/', "registry_cache off;\n$ruled"),
+        $t->location('/locked/v2/', 'registry_cache off; auth_basic x;'
+            . " auth_basic_user_file $reports/users;"),
         $t->location('/asked/v2/', 'registry_cache off;'),
         $t->location('/sliced/v2/', 'registry_blob_cache blobs;'
             . 'registry_blob_cache_slice 256k;'));
@@ -65,6 +77,7 @@ my $oci = 'application/vnd.oci.image.manifest.v1+json';
 my $bytes = 'x' x 100_000;
 my $sum = 'sha256:' . sha256_hex($bytes);
 my $uploads = '/v2/app/blobs/uploads/';
+my @carol = 'Authorization: Basic ' . encode_base64('carol:secret', '');
 
 # name, what is expected, request; a request is a method, a path, headers, a
 # body, or what makes these
@@ -107,6 +120,16 @@ my @kinds = (
     ['tags', 200, 'GET', '/asked/v2/app/tags/list'],
     ['catalog', 200, 'GET', '/asked/v2/_catalog'],
     ['referrers', 200, 'GET', "/asked/v2/app/referrers/$digest"],
+    ['foreign manifest', 403, 'GET', '/ruled/v2/app/manifests/v1', [@carol]],
+    ['foreign push', 403, 'POST', "/ruled$uploads?digest=$sum", [@carol],
+        $bytes],
+    ['foreign mount', 403, 'POST',
+        "/ruled/v2/blue/b/blobs/uploads/?mount=$blobs[0]&from=app", [@carol]],
+    ['foreign delete', 403, 'DELETE', '/ruled/v2/app/manifests/v1', [@carol]],
+    ['rule without a password', 401, 'GET', '/ruled/v2/app/manifests/v1'],
+    ['query without a password', 401, 'GET', '/locked/v2/app/tags/list?n=5'],
+    ['push without a password', 401, 'POST', "/locked$uploads?digest=$sum",
+        [], $bytes],
     ['no route', 404, 'GET', '/v2/App/nothing'],
     ['no method', 405, 'DELETE', '/v2/'],
 );
@@ -120,7 +143,7 @@ for (@kinds) {
 }
 
 ok alive(), 'the worker lives';
-is join('', map { read_file($_) } glob "$reports/*"), '',
+is join('', map { read_file($_) } glob "$reports/report*"), '',
     'the sanitizers report nothing';
 
 my $r = $c->request('GET', "/v2/app/blobs/$blobs[1]");
@@ -187,6 +210,12 @@ sub judge {
     return 'no end: ' . substr($r->{got}, 0, 40) if $r->{timeout};
     return 'connection ended' if !$r->{status} || !$r->{whole};
     return "$r->{status}" if $r->{status} =~ /^50[03]$/;
+
+    # a rule that cannot be evaluated refuses whoever it is
+
+    return 'refused' if $r->{status} != $good->{status}
+        && grep({ $r->{status} == $_ } 401, 403)
+        && grep { $good->{status} == $_ } 401, 403;
 
     return "wrong: $r->{status} " . substr $r->{content}, 0, 200
         if $r->{status} != $good->{status};
