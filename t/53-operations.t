@@ -56,7 +56,7 @@ is(join(' ', sort keys %asked), '', 'ask for metrics that are there');
 
 my @lines;
 
-for my $file (glob "$top/ngx_http_registry_module/ngx_http_*.c") {
+for my $file (glob "$top/ngx_http_registry_module/*/ngx_http_*.c") {
     my $c = read_file($file);
     push @lines, map { s/"\s+"//gr } $c =~ /\bngx_log_error\(\s*[^;]*?
         "registry:\ ((?:[^"\\]|\\.|"\s+")*)"/xg;
