@@ -11,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(sha256_hex);
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -86,6 +87,23 @@ for my $http ('--http1.1', '--http2') {
         is curl($http, $method, $location)->{status}, 401, "$http: $test";
     }
 
+    # a state that is made up says nothing of the nodes: no error is told of it
+
+    my ($errors, $infos) = map { told($_) } qw(error info);
+    for my $user ([], [user => $t->login]) {
+        for (1 .. 6) {
+            my $made_up = encode_base64(join('', map { chr rand 256 }
+                1 .. 200), '') =~ tr{+/=}{-_}dr;
+            curl($http, 'PATCH', uploads($name) . "$id?_state=$made_up",
+                @$user, body => 'x');
+        }
+
+        my $more = told('error') - $errors;
+        cmp_ok $more, '<=', @$user ? 2 : 0, "$http: errors of made-up states, "
+            . (@$user ? 'one a worker' : 'none without a password');
+    }
+    cmp_ok told('info') - $infos, '>=', 10, "$http: all others are information";
+
     # one blob, and no more
 
     my $once = curl($http, 'POST', uploads($name), user => $t->login)
@@ -144,6 +162,16 @@ for my $http ('--http1.1', '--http2') {
     is curl($http, 'GET', uploads($name) . $id)->{status}, 204,
         "$http: nor a state";
     $t->stop;
+}
+
+
+# lines about a state of another secret
+
+sub told {
+    my ($level) = @_;
+
+    return scalar grep { /\[$level\].* signed by another secret/ }
+        split /^/m, read_file($t->error_log);
 }
 
 

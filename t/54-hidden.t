@@ -62,11 +62,13 @@ for (
     ['OPTIONS', { %none }, 401, 'a method that it does not authorise'],
     ['PATCH', { %none }, 301, 'a server without a registry', $other],
     ['PATCH', {}, 416, 'a body that a proxy buffers', $front],
+    ['GET', { 'X-Original-URI' => $location }, 301, 'a header of a proxy',
+        $other, '/verify'],
 ) {
-    my ($method, $headers, $want, $what, $port) = @$_;
+    my ($method, $headers, $want, $what, $port, $path) = @$_;
     my $client = $port ? RegistryTest::Client->new(port => $port,
         user => $t->login) : $c;
-    my $r = $client->request($method, $location, { headers => $headers,
+    my $r = $client->request($method, $path // $location, { headers => $headers,
         $method eq 'PATCH' ? (content => $big) : () });
     is($r->{status}, $want, $what);
     push @states, states($r->{headers}{location} // '');

@@ -9,10 +9,14 @@
 #include "core/reg_session.h"
 
 
+/* seconds between lines about states of another secret */
+#define NGX_HTTP_REGISTRY_FOREIGN  60
+
+
 static ngx_int_t ngx_http_registry_access_handler(ngx_http_request_t *r);
 
 
-ngx_uint_t
+static ngx_uint_t
 ngx_http_registry_access_by_state(ngx_http_request_t *r)
 {
     ngx_http_core_loc_conf_t      *clcf;
@@ -29,9 +33,26 @@ ngx_http_registry_access_by_state(ngx_http_request_t *r)
 }
 
 
+/* made up by whoever is not let in yet, it says nothing of the nodes */
+
+static ngx_uint_t
+ngx_http_registry_access_level(ngx_uint_t allowed)
+{
+    static time_t  next;                /* of this worker */
+
+    if (!allowed || ngx_time() < next) {
+        return NGX_LOG_INFO;
+    }
+
+    next = ngx_time() + NGX_HTTP_REGISTRY_FOREIGN;
+
+    return NGX_LOG_ERR;
+}
+
+
 void
 ngx_http_registry_access_foreign(ngx_http_request_t *r,
-    const unsigned char *key_id)
+    const unsigned char *key_id, ngx_uint_t allowed)
 {
     u_char                         theirs[2 * REG_SESSION_KEY_ID];
     u_char                         ours[2 * REG_SESSION_KEY_ID];
@@ -45,8 +66,8 @@ ngx_http_registry_access_foreign(ngx_http_request_t *r,
     (void) ngx_hex_dump(ours, id, REG_SESSION_KEY_ID);
     (void) ngx_hex_dump(theirs, (u_char *) key_id, REG_SESSION_KEY_ID);
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "registry: _state was signed by another secret"
+    ngx_log_error(ngx_http_registry_access_level(allowed), r->connection->log,
+                  0, "registry: _state was signed by another secret"
                   " (key id %*s, ours is %*s): set the same"
                   " registry_secret_file on all nodes",
                   sizeof(theirs), theirs, sizeof(ours), ours);
@@ -93,7 +114,7 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
                           &route.name, &route.reference, &args);
 
     if (rc == REG_SESSION_FOREIGN) {
-        ngx_http_registry_access_foreign(r, session.key_id);
+        ngx_http_registry_access_foreign(r, session.key_id, 0);
     }
 
     return rc == REG_SESSION_GOOD && session.authorized > ngx_time()

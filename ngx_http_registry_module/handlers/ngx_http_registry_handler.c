@@ -276,8 +276,8 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 
     reg_flow_start(f);
 
-    if (f->foreign && !ngx_http_registry_access_by_state(r)) {
-        ngx_http_registry_access_foreign(r, f->foreign);
+    if (f->foreign) {
+        ngx_http_registry_access_foreign(r, f->foreign, 1);
     }
 
     return f->step ? NGX_OK : NGX_ERROR;

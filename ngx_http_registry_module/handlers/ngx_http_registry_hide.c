@@ -133,21 +133,27 @@ ngx_http_registry_hide(ngx_pool_t *pool, u_char **data, size_t *len)
 }
 
 
-static void
+/* 1: there was something to hide */
+
+static ngx_uint_t
 ngx_http_registry_hide_headers(ngx_http_request_t *r, ngx_list_t *headers)
 {
-    ngx_uint_t        i;
+    ngx_uint_t        i, hidden;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
+
+    hidden = 0;
 
     for (part = &headers->part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            (void) ngx_http_registry_hide(r->pool, &h[i].value.data,
-                                          &h[i].value.len);
+            hidden |= ngx_http_registry_hide(r->pool, &h[i].value.data,
+                                             &h[i].value.len);
         }
     }
+
+    return hidden;
 }
 
 
@@ -244,7 +250,11 @@ ngx_http_registry_hide_late(ngx_http_request_t *r)
 
     ngx_http_registry_hide_line(r);
 
-    if (!ngx_http_registry_hide_has(r)) {
+    /* whatever a proxy calls the header in which it tells the URI */
+
+    if (!ngx_http_registry_hide_headers(r, &r->headers_in.headers)
+        && !ngx_http_registry_hide_has(r))
+    {
         return NGX_OK;
     }
 
@@ -252,8 +262,7 @@ ngx_http_registry_hide_late(ngx_http_request_t *r)
                                   &r->unparsed_uri.len);
     (void) ngx_http_registry_hide(r->pool, &r->args.data, &r->args.len);
 
-    ngx_http_registry_hide_headers(r, &r->headers_in.headers);
-    ngx_http_registry_hide_headers(r, &r->headers_out.headers);
+    (void) ngx_http_registry_hide_headers(r, &r->headers_out.headers);
 
     /* what was read before is kept, and was copied by "set" and "map" */
 
