@@ -18,6 +18,7 @@ RegistryNginx::write_file("$dir/short.secret", 'x' x 40 . "\n" . 'y' x 31,
     0600);
 RegistryNginx::write_file("$dir/blank.secret", 'x' x 40 . "\n\n" . 'x' x 40,
     0600);
+RegistryNginx::write_file("$dir/short.tempurl", 'z' x 31 . "\n", 0600);
 RegistryNginx::write_file("$dir/open.secret", 'open-secret' x 4, 0644);
 RegistryNginx::write_file("$dir/nine.secret",
     join('', map { "$_" x 32 . "\n" } 1 .. 9), 0600);
@@ -37,6 +38,35 @@ RegistryNginx::location('', registry_pass => 'swift://rgw')
 [emerg]
 "registry_pass" wants "http://" or "https://"
 not "swift://rgw"
+--- no_error_log
+-secret
+[alert]
+[crit]
+
+=== TEST 152: registry_redirect_key_file of 31 characters
+--- config eval
+RegistryNginx::location('', registry_redirect => 'http://127.0.0.1/swift/v1',
+    registry_redirect_key_file => "$RegistryNginx::dir/short.tempurl")
+--- must_die
+--- error_log
+[emerg]
+is shorter than 32 characters: whoever finds the key writes
+"openssl rand -hex 32" makes one
+--- no_error_log
+zzz
+-secret
+[alert]
+[crit]
+
+=== TEST 153: a name that RGW refuses
+--- config eval
+RegistryNginx::location('', registry_container => 'ab')
+--- request
+GET /none
+--- error_code: 404
+--- error_log
+[warn]
+"registry_container" "ab": RGW takes no name that is shorter than 3 bytes or begins with "."
 --- no_error_log
 -secret
 [alert]

@@ -22,6 +22,9 @@
 
 #define NGX_HTTP_REGISTRY_HEALTH_THRESHOLD  3
 
+/* characters, as those of registry_secret_file */
+#define NGX_HTTP_REGISTRY_REDIRECT_KEY_MIN  32
+
 
 char *
 ngx_http_registry_set_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -288,6 +291,13 @@ ngx_http_registry_conf_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    if (conf->container.len < 3 || conf->container.data[0] == '.') {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"registry_container\" \"%V\": RGW takes no name"
+                           " that is shorter than 3 bytes or begins with"
+                           " \".\"", &conf->container);
+    }
+
     if (conf->part_size < NGX_HTTP_REGISTRY_PART_MIN
         || conf->part_size > NGX_HTTP_REGISTRY_PART_MAX)
     {
@@ -496,10 +506,28 @@ ngx_http_registry_redirect_init(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_registry_key_read(cf, "registry_redirect_key_file",
-                                      &conf->redirect_key_file,
-                                      &conf->redirect_key)
-           == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+    if (ngx_http_registry_key_read(cf, "registry_redirect_key_file",
+                                   &conf->redirect_key_file,
+                                   &conf->redirect_key)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    /* each client has what is signed, and may try guesses against it */
+
+    if (conf->redirect_key.len < NGX_HTTP_REGISTRY_REDIRECT_KEY_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_redirect_key_file\" \"%V\" is shorter"
+                           " than %d characters: whoever finds the key writes"
+                           " to the account; \"openssl rand -hex 32\" makes"
+                           " one, X-Account-Meta-Temp-URL-Key is set to it in"
+                           " the storage", &conf->redirect_key_file,
+                           NGX_HTTP_REGISTRY_REDIRECT_KEY_MIN);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
