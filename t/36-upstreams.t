@@ -20,7 +20,8 @@ use RegistryTest::Relay;
 my $t = RegistryTest->new;
 my $relay = RegistryTest::Relay->new($t);
 my $dead = '127.0.0.1:' . RegistryTest::free_port();
-my ($v6, $front, $empty, $named) = map { RegistryTest::free_port() } 1 .. 4;
+my ($v6, $front, $empty, $named, $small)
+    = map { RegistryTest::free_port() } 1 .. 5;
 my $direct = "http://$ENV{RGW_ENDPOINT}/auth/v1.0";
 
 $t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
@@ -58,6 +59,12 @@ $t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
         server 127.0.0.1:$named;
     }
     server {
+        listen 127.0.0.1:$small;
+        location / {
+            proxy_pass http://$ENV{RGW_ENDPOINT};
+        }
+    }
+    server {
         listen 127.0.0.1:$named default_server;
         return 421;
     }
@@ -85,6 +92,9 @@ $t->start(rgw => $ENV{RGW_ENDPOINT}, http => <<"END");
             registry_auth_url => $direct) ]}
         @{[ $t->location('/v2/ssl/', 'registry_ssl_name rgw.example.com;',
             registry_pass => 'http://bare', registry_cache => 'off',
+            registry_auth_url => $direct) ]}
+        @{[ $t->location('/v2/small/', '', registry_cache => 'off',
+            registry_pass => "http://127.0.0.1:$small",
             registry_auth_url => $direct) ]}
         @{[ $t->location('/v2/other/', '',
             registry_pass => 'http://bare', registry_cache => 'off',
@@ -158,6 +168,16 @@ is(ask('other/a/tags/list'), 503, 'Host: other');
 like(read_file($t->error_log), qr/503 UNAVAILABLE .* storage: 421 to HEAD/,
     'and the log says why');
 
+# a limit before the storage is not its quota
+
+write_file($t->dir . '/bytes', my $large = 'z' x 2_000_000);
+is(ask('small/a/blobs/uploads/?digest=sha256:' . sha256_hex($large),
+    '--data-binary', '@' . $t->dir . '/bytes'), 503, 'a limit of 1m');
+like(read_file($t->dir . '/got'), qr/a proxy before the storage/,
+    'is told as one');
+like(read_file($t->error_log), qr/storage: 413 to PUT .* limit of a proxy/,
+    'in the log, too');
+
 # two clusters, one auth server: what is kept of one is not the other's
 
 write_file($t->dir . '/bytes', my $blob = 'of one cluster' . rand);
@@ -169,4 +189,4 @@ is(ask("../full/v2/a/blobs/uploads/?digest=$digest", '--path-as-is',
 is(ask("../full/v2/$there", '--path-as-is'), 200, "kept: $_") for 1, 2;
 is(ask("../empty/v2/$there", '--path-as-is'), 404, 'and not in the other');
 
-$t->finish(allow => qr/upstream|storage: 421 to HEAD/);
+$t->finish(allow => qr/upstream|storage: 4(21 to HEAD|13 to PUT)/);

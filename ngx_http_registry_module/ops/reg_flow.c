@@ -337,8 +337,16 @@ reg_store_failed(reg_flow_t *f, const reg_call_t *call)
         return 0;
     }
 
-    if (reply->status == 413) {
+    /* the storage's own has a transaction; of others it is their limit */
+
+    if (reply->status == 413 && reply->trans_id.len) {
         reg_refuse(f, REG_E_DENIED, "the storage quota is exceeded");
+        return 1;
+    }
+
+    if (reply->status == 413) {
+        reg_refuse(f, REG_E_UNAVAILABLE,
+                   "a proxy before the storage takes no body of this size");
         return 1;
     }
 

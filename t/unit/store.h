@@ -451,6 +451,7 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
     if (call->method == REG_PUT && full) {
         call->reply.status = 413;
+        call->reply.trans_id = (reg_str_t) reg_string("tx1");
         return;
     }
 
