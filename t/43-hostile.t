@@ -87,6 +87,8 @@ my %reply = (
     'etag-control' => good($link, "ETag: \"a\x1b[31mb\"\r\n"),
     'trans-id-control' => good('', "X-Trans-Id: tx\x1b]0;evil\x07\r\n",
         '500 Broken'),
+    'trans-id-c1' => good('', "X-Trans-Id: tx\x9b31m\xc2\x9b31m\r\n",
+        '500 Broken'),
     'range-control' => good($link, "Content-Range: \x08\x08\r\n"),
     'body-short' => sub {
         print { $_[0] } "HTTP/1.1 200 OK\r\nContent-Length: 71\r\n\r\nsha256:";
@@ -287,7 +289,7 @@ for my $name (sort keys %auth) {
 ok !-e $t->dir . '/evil', 'nobody else was asked';
 is_deeply [$t->workers], [$worker], 'no worker ended';
 cmp_ok rss() - $before, '<', 16384, 'nor grew by 16 MB';
-unlike read_file($t->error_log), qr/[\x00-\x08\x0b-\x1f\x7f]/,
+unlike read_file($t->error_log), qr/[\x00-\x08\x0b-\x1f\x7f-\x9f]/,
     'no control character in the log';
 
 kill "TERM", @children;

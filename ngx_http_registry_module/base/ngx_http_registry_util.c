@@ -38,6 +38,18 @@ ngx_http_registry_visible(ngx_http_request_t *r, ngx_str_t *s)
 }
 
 
+ngx_str_t
+ngx_http_registry_visible_name(ngx_http_request_t *r, const reg_str_t *name)
+{
+    ngx_str_t  s;
+
+    s.len = name->len;
+    s.data = name->data;
+
+    return ngx_http_registry_visible(r, &s);
+}
+
+
 reg_method_t
 ngx_http_registry_method(ngx_http_request_t *r)
 {

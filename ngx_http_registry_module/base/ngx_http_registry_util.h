@@ -9,8 +9,13 @@
 void *ngx_http_registry_alloc(void *ctx, size_t size);
 reg_method_t ngx_http_registry_method(ngx_http_request_t *r);
 
-/* for the log: what a client, a variable or the storage says */
+/*
+ * For the log: what a client, a variable or the storage says; names of objects
+ * are of listings, too.  In the request's pool; no memory is no text.
+ */
 ngx_str_t ngx_http_registry_visible(ngx_http_request_t *r, ngx_str_t *s);
+ngx_str_t ngx_http_registry_visible_name(ngx_http_request_t *r,
+    const reg_str_t *name);
 
 /* a value that a variable decides; what is neither on nor off is "safe" */
 ngx_uint_t ngx_http_registry_switched(ngx_http_request_t *r,

@@ -5,6 +5,7 @@
  */
 
 #include "ngx_http_registry_call.h"
+#include "base/ngx_http_registry_util.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "client/ngx_http_registry_body.h"
 #include "storage/ngx_http_registry_ready.h"
@@ -236,15 +237,17 @@ ngx_http_registry_call(ngx_http_request_t *r, reg_call_t *call)
 static void
 ngx_http_registry_stale(ngx_http_request_t *r, reg_call_t *call)
 {
+    ngx_str_t                 name;
     ngx_http_registry_ctx_t  *ctx;
 
     if (call->stale
         && (call->reply.status == 0 || call->reply.status >= 500))
     {
+        name = ngx_http_registry_visible_name(r, &call->object);
+
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "registry: the storage is away, object \"%*s\" is"
-                      " taken to be as it was",
-                      call->object.len, call->object.data);
+                      "registry: the storage is away, object \"%V\" is"
+                      " taken to be as it was", &name);
 
         call->reply = *call->stale;
         call->stale = NULL;

@@ -3,6 +3,7 @@
  */
 
 #include "ngx_http_registry_memory.h"
+#include "base/ngx_http_registry_util.h"
 
 
 static ngx_int_t ngx_http_registry_memory_header(ngx_http_request_t *r,
@@ -60,8 +61,9 @@ ngx_int_t
 ngx_http_registry_memory_keep(ngx_http_request_t *r,
     ngx_http_registry_exchange_t *ex, u_char *p, size_t len)
 {
-    size_t   have, size;
-    u_char  *data;
+    size_t      have, size;
+    u_char     *data;
+    ngx_str_t   name;
 
     if (ex->call->sink && ex->status.code < 300) {
         ex->call->sink(ex->call->sink_data, p, len);
@@ -78,11 +80,11 @@ ngx_http_registry_memory_keep(ngx_http_request_t *r,
             return NGX_OK;
         }
 
+        name = ngx_http_registry_visible_name(r, &ex->call->object);
+
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "registry: object \"%*s\" is larger than the %uz bytes"
-                      " expected",
-                      ex->call->object.len, ex->call->object.data,
-                      ex->call->reply_max);
+                      "registry: object \"%V\" is larger than the %uz bytes"
+                      " expected", &name, ex->call->reply_max);
 
         return NGX_ERROR;
     }

@@ -61,6 +61,7 @@ ngx_int_t
 ngx_http_registry_verify_bytes(ngx_http_request_t *r, const reg_call_t *call,
     u_char *p, size_t len)
 {
+    ngx_str_t                      id;
     reg_str_t                      text;
     reg_digest_t                   d;
     ngx_http_registry_ctx_t       *ctx;
@@ -85,13 +86,14 @@ ngx_http_registry_verify_bytes(ngx_http_request_t *r, const reg_call_t *call,
 
     verify->wrong = 1;
     text = reg_digest_text(&ctx->arena, &verify->digest);
+    id = ngx_http_registry_visible(r->main, &ctx->storage_id);
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "registry: repository \"%*s\": the storage sent other bytes"
                   " than those of \"%*s\", transaction \"%V\"",
                   ctx->operation->route.name.len,
                   ctx->operation->route.name.data, text.len, text.data,
-                  &ctx->storage_id);
+                  &id);
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 

@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_registry_upstream.h"
+#include "base/ngx_http_registry_util.h"
 #include "ngx_http_registry_swift.h"
 
 
@@ -222,24 +223,28 @@ static void
 ngx_http_registry_upstream_remember(ngx_http_request_t *r,
     ngx_http_registry_exchange_t *ex)
 {
-    u_char     *p;
-    ngx_str_t  *s;
+    u_char      *p;
+    ngx_str_t   *s, name, id;
+    const char  *more;
 
     s = &ex->ctx->last_error;
+    name = ngx_http_registry_visible_name(r->main, &ex->call->object);
+    id = ngx_http_registry_visible_name(r->main, &ex->call->reply.trans_id);
 
-    p = ngx_pnalloc(r->main->pool, ex->call->object.len
-                             + ex->call->reply.trans_id.len + 64);
+    more = (ex->status.code == 413 && id.len == 0)
+           ? ": not the storage's, but the limit of a proxy before it" : "";
+
+    p = ngx_pnalloc(r->main->pool, name.len + id.len + 64
+                                   + ngx_strlen(more));
     if (p == NULL) {
         return;
     }
 
     s->data = p;
-    s->len = ngx_sprintf(p, "%ui to %s \"%*s\", transaction \"%*s\"",
+    s->len = ngx_sprintf(p, "%ui to %s \"%V\", transaction \"%V\"%s",
                          ex->status.code,
                          ngx_http_registry_swift_method(ex->call->method),
-                         ex->call->object.len, ex->call->object.data,
-                         ex->call->reply.trans_id.len,
-                         ex->call->reply.trans_id.data)
+                         &name, &id, more)
              - p;
 }
 
@@ -272,6 +277,7 @@ ngx_uint_t
 ngx_http_registry_upstream_expected(ngx_http_request_t *r,
     ngx_http_registry_exchange_t *ex)
 {
+    ngx_str_t    range;
     reg_call_t  *call = ex->call;
 
     if (ex->status.code == call->want_status
@@ -285,12 +291,12 @@ ngx_http_registry_upstream_expected(ngx_http_request_t *r,
         ngx_http_registry_upstream_remember(r, ex);
     }
 
+    range = ngx_http_registry_visible_name(r, &call->reply.content_range);
+
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "registry: the storage answers %V with %O bytes"
-                  " \"%*s\", expected are %ui with %O bytes \"%*s\"",
-                  &ex->ctx->last_error, ex->length,
-                  call->reply.content_range.len,
-                  call->reply.content_range.data,
+                  " \"%V\", expected are %ui with %O bytes \"%*s\"",
+                  &ex->ctx->last_error, ex->length, &range,
                   (ngx_uint_t) call->want_status,
                   (off_t) call->want_length,
                   call->want_range.len, call->want_range.data);
@@ -305,13 +311,16 @@ ngx_uint_t
 ngx_http_registry_upstream_told_length(ngx_http_request_t *r,
     ngx_http_registry_exchange_t *ex)
 {
+    ngx_str_t  name;
+
     if (ex->status.code != NGX_HTTP_OK || ex->length >= 0) {
         return 1;
     }
 
+    name = ngx_http_registry_visible_name(r, &ex->call->object);
+
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "registry: the storage told no length of \"%*s\"",
-                  ex->call->object.len, ex->call->object.data);
+                  "registry: the storage told no length of \"%V\"", &name);
 
     return 0;
 }
