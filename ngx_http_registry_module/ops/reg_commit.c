@@ -38,6 +38,9 @@ static reg_todo_t list_parts(reg_flow_t *f);
 static reg_todo_t hash_part(reg_flow_t *f);
 static reg_todo_t judge_hashed(reg_flow_t *f);
 static reg_todo_t check_digest(reg_flow_t *f);
+static reg_todo_t refuse_digest(reg_flow_t *f);
+static reg_todo_t end_upload(reg_flow_t *f);
+static reg_todo_t judge_upload_ended(reg_flow_t *f);
 static reg_todo_t read_own_link(reg_flow_t *f);
 static reg_todo_t judge_own_link(reg_flow_t *f);
 static reg_todo_t judge_merged(reg_flow_t *f);
@@ -67,12 +70,14 @@ static const reg_step_t  put_whole[] = {
 };
 
 
-/* the upload has ended with this digest: nothing is written any more */
+/*
+ * The upload has ended with this digest: nothing is written any more, nor
+ * read, since the mark says that the blob was found right
+ */
 
 static const reg_step_t  put_again[] = {
     { "read own link", read_own_link, judge_own_link },
-    { "look at blob", reg_final_look, reg_final_judge_look },
-    { "read blob", reg_final_read, reg_final_judge_read },
+    { "look at blob", reg_final_look, reg_final_judge_standing },
     { "answer", reg_upload_say_created, NULL }
 };
 
@@ -84,6 +89,7 @@ static const reg_step_t  put_parts[] = {
     { "list parts", list_parts, reg_upload_judge_listed },
     { "hash parts", hash_part, judge_hashed },
     { "check digest", check_digest, NULL },
+    { "end upload", end_upload, judge_upload_ended },
     { "read own link", read_own_link, judge_own_link },
     { "look at blob", look, judge_look_first },
     { "read blob", reg_final_read, reg_final_judge_read },
@@ -468,13 +474,50 @@ check_digest(reg_flow_t *f)
     }
 
     if (!hash_is_right(u)) {
-        return reg_refuse(f, REG_E_DIGEST_INVALID,
-                          "the bytes uploaded are not those of the digest");
+        return has_hash(u) ? refuse_digest(f) : REG_NEXT;
     }
 
     reg_hash_final(&u->hash, &u->data);
 
     return REG_NEXT;
+}
+
+
+static reg_todo_t
+refuse_digest(reg_flow_t *f)
+{
+    return reg_refuse(f, REG_E_DIGEST_INVALID,
+                      "the bytes uploaded are not those of the digest");
+}
+
+
+/*
+ * All parts were read for a digest that is not theirs: as with registry:2
+ * that is the end of the upload.  Else each request, which is of a few bytes,
+ * could have them read once more.
+ */
+
+static reg_todo_t
+end_upload(reg_flow_t *f)
+{
+    reg_str_t      none = reg_null_string;
+    reg_upload_t  *u = f->op;
+
+    if (u->gone || hash_is_right(u)) {
+        return REG_NEXT;
+    }
+
+    (void) reg_upload_place(f, REG_PLACE_LOSE, 0);
+    reg_upload_mark(f, none);
+
+    return REG_CALL;
+}
+
+
+static reg_todo_t
+judge_upload_ended(reg_flow_t *f)
+{
+    return reg_store_failed(f, &f->calls[0]) ? REG_ANSWER : refuse_digest(f);
 }
 
 

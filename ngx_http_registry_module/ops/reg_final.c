@@ -165,6 +165,35 @@ reg_final_judge_look(reg_flow_t *f)
 }
 
 
+reg_todo_t
+reg_final_judge_standing(reg_flow_t *f)
+{
+    reg_upload_t  *u = f->op;
+
+    if (reg_store_failed(f, &f->calls[0])) {
+        return REG_ANSWER;
+    }
+
+    u->standing = f->calls[0].reply;
+
+    if (u->standing.expires) {
+        return reg_upload_refuse_expiring(f);
+    }
+
+    if (is_late(u)) {
+        return wait_for_it(f);
+    }
+
+    if (u->standing.status != 200 || u->standing.length < u->standing.whole) {
+        return reg_refuse_str(f, REG_E_BLOB_UPLOAD_UNKNOWN, u->id);
+    }
+
+    u->size = u->standing.length;
+
+    return REG_NEXT;
+}
+
+
 static void
 hash_standing(void *data, const unsigned char *p, size_t len)
 {

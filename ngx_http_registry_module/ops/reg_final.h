@@ -13,6 +13,10 @@
  */
 reg_todo_t reg_final_look(reg_flow_t *f);
 reg_todo_t reg_final_judge_look(reg_flow_t *f);
+
+/* the same where it is known to have been right */
+reg_todo_t reg_final_judge_standing(reg_flow_t *f);
+
 reg_todo_t reg_final_read(reg_flow_t *f);
 reg_todo_t reg_final_judge_read(reg_flow_t *f);
 reg_todo_t reg_final_verify(reg_flow_t *f);

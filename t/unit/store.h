@@ -37,6 +37,7 @@ static unsigned   nobjects;
 static unsigned   calls;                /* made in this run */
 static unsigned   fail_call;            /* the one that the store refuses */
 static unsigned   lost_call;            /* made, but its answer is lost */
+static size_t     hashed;               /* bytes that were read for that */
 static unsigned   runs;                 /* each has its own random bytes */
 static unsigned   now;
 static int        container_deleted;
@@ -551,6 +552,7 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
     }
 
     if (call->sink) {
+        hashed += o->len;
         call->sink(call->sink_data, o->data, o->len);
 
     } else if (call->method == REG_GET) {

@@ -459,6 +459,66 @@ test_half_deleted(unsigned known)
 }
 
 
+/* requests without a body have it read once at most, whatever they ask */
+
+static void
+test_read_once(int known)
+{
+    char         uri[2400], digest[200];
+    int          right;
+    size_t       n;
+    unsigned     status;
+    reg_flow_t   f;
+    reg_digest_t d;
+    tap_arena_t  memory;
+
+    static const request_t  put = { REG_PUT, "one", "one", NULL };
+    static const request_t  again = { REG_PUT, "", "one", NULL };
+
+    tap_arena_init(&memory, (size_t) -1);
+    arena = &memory;
+
+    right = begin(1);
+    reg_digest_of(&d, REG_SHA512, "others", 6);
+    *reg_digest_print((unsigned char *) digest, &d) = '\0';
+
+    (void) strcpy(uri, state);
+
+    if (known) {
+        (void) strcat(uri, "&digest=");
+    } else {
+        (void) strcpy(strchr(uri, '?'), "?digest=");
+    }
+
+    (void) strcat(uri, digest);
+
+    hashed = 0;
+    status = run(&f, arena, REG_PUT, uri, "", "");
+    right &= (status == 400 && hashed == 5);
+
+    for (n = 0; n < 3; n++) {
+        right &= (run(&f, arena, REG_PUT, uri, "", "") == 404);
+    }
+
+    ok(right && hashed == 5, "of another algorithm, again", hashed);
+
+    authorize = 1;
+    right = begin(0);
+    (void) strcpy(uri, state);
+    right &= (make(&put, uri, NULL) == 201);
+    hashed = 0;
+
+    for (n = 0; n < 3; n++) {
+        right &= (make(&again, uri, NULL) == 201);
+    }
+
+    ok(right && hashed == 0, "closed again, not read again", hashed);
+    authorize = 0;
+
+    tap_arena_free(&memory);
+}
+
+
 static int       closing_row;          /* before it the upload is closed */
 static unsigned  closed_by_other;
 static char      shared[2000];
@@ -693,6 +753,8 @@ main(void)
     test_half_deleted(1);
 
     test_closed_meanwhile();
+    test_read_once(0);
+    test_read_once(1);
 
     for (i = 0; i < 3; i++) {
         test_ended((unsigned) i, 0);
