@@ -250,6 +250,23 @@ is(join("\n", @nowhere), '', 'that are there');
 is(join("\n", grep { !-e "$src/$_" } sort keys %paths), '',
    'all files that it names are there');
 
+# the words of the storage stand in one place
+
+my @words;
+
+for my $name (glob("$src/*/*.[ch]")) {
+    next if $name =~ m{/core/reg_swift\.[ch]$};
+
+    my $code = join '', lines($name);
+
+    push @words, basename($name) . ": $1"
+        while $code =~ /("X-(?:Auth-(?:User|Key|Token")|Storage|Copy|Fresh
+                            |Newest|Delete|Object|Container|Trans)
+                         |"NoSuch\w*|"format=)/gx;
+}
+
+is("@words", '', 'the words of Swift are in core/reg_swift');
+
 # who writes a field of the context: those that stand behind its group
 
 my %writers;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "check_auth.h"
+#include "core/reg_swift.h"
 #include "check_report.h"
 
 
@@ -201,7 +202,7 @@ ask(check_t *c, auth_t *auth, long *status, char *error)
     struct curl_slist  *headers;
 
     const char *const   fields[][2] = {
-        { "X-Auth-User", c->options.user }, { "X-Auth-Key", c->options.key }
+        { REG_SWIFT_USER, c->options.user }, { REG_SWIFT_KEY, c->options.key }
     };
 
     memset(auth, 0, sizeof(auth_t));
@@ -259,13 +260,13 @@ on_header(char *p, size_t size, size_t n, void *data)
         return 0;
     }
 
-    value = check_curl_field(p, n, "X-Auth-Token");
+    value = check_curl_field(p, n, REG_SWIFT_TOKEN);
     if (value) {
         free(auth->token);
         auth->token = value;
     }
 
-    value = check_curl_field(p, n, "X-Storage-Url");
+    value = check_curl_field(p, n, REG_SWIFT_STORAGE_URL);
     if (value) {
         free(auth->storage_url);
         auth->storage_url = value;

@@ -3,6 +3,7 @@
 
 #include "check_cursor.h"
 #include "check_report.h"
+#include "core/reg_swift.h"
 
 
 #define PAGE      10000
@@ -63,27 +64,15 @@ static void
 ask(check_t *c, check_cursor_t *cursor)
 {
     reg_buf_t     b;
+    reg_str_t     none = reg_null_string;
     check_pool_t  pool;
 
     check_pool_init(&pool);
 
     reg_buf_init(&b, &pool.arena, 512);
-    reg_buf_text(&b, "format=json&limit=");
-    reg_buf_number(&b, PAGE);
-    reg_buf_text(&b, "&prefix=");
-    reg_buf_escape(&b, &c->options.prefix, 0);
-    reg_buf_escape(&b, &cursor->prefix, 0);
-
-    if (cursor->delimiter) {
-        reg_buf_text(&b, "&delimiter=%2F");
-    }
-
-    if (cursor->marker.len) {
-        reg_buf_text(&b, "&marker=");
-        reg_buf_escape(&b, &c->options.prefix, 0);
-        reg_buf_escape(&b, &cursor->marker, 0);
-    }
-
+    reg_swift_listing(&b, &c->options.prefix, &cursor->prefix,
+                      &cursor->marker, &none, cursor->delimiter ? "/" : "",
+                      PAGE);
     reg_buf_char(&b, '\0');
 
     cursor->request = check_request(c, REG_GET, NULL, (char *) b.data, NULL);

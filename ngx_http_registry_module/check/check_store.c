@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "check_store.h"
+#include "core/reg_swift.h"
 #include "check_auth.h"
 #include "check_report.h"
 
@@ -61,11 +62,6 @@ static size_t on_header(char *p, size_t size, size_t n, void *data);
 static size_t on_body(char *p, size_t size, size_t n, void *data);
 static const char *what(check_request_t *r);
 static uint64_t now(void);
-
-
-static const char *const  methods[] = {
-    "GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "COPY", ""
-};
 
 
 void
@@ -137,7 +133,7 @@ authenticate(check_t *c)
 
     h = malloc(sizeof(headers_t));
 
-    if (h == NULL || asprintf(&line, "X-Auth-Token: %s", token) < 0) {
+    if (h == NULL || asprintf(&line, REG_SWIFT_TOKEN ": %s", token) < 0) {
         check_fatal(c, "out of memory");
     }
 
@@ -489,6 +485,8 @@ finish(check_t *c, check_request_t *r, CURLcode code)
 static int
 judge(check_t *c, check_request_t *r, CURLcode code)
 {
+    reg_str_t  body;
+
     if (r->overflow) {
         check_fatal(c, "%s: the reply is longer than %zu bytes", what(r),
                     r->body_max);
@@ -531,10 +529,10 @@ judge(check_t *c, check_request_t *r, CURLcode code)
 
     if (r->status == 404) {
 
-        if (r->object == NULL
-            || (r->body_len && memmem(r->body, r->body_len, "NoSuchBucket",
-                                      sizeof("NoSuchBucket") - 1)))
-        {
+        body.data = r->body;
+        body.len = r->body_len;
+
+        if (r->object == NULL || reg_swift_no_container(&body)) {
             check_fatal(c, "there is no container \"%s\" at %s",
                         c->options.container, c->store->url);
         }
@@ -615,21 +613,21 @@ on_header(char *p, size_t size, size_t n, void *data)
         return n;
     }
 
-    value = check_curl_field(p, n, "X-Object-Manifest");
+    value = check_curl_field(p, n, REG_SWIFT_MANIFEST);
     if (value) {
         free(r->object_manifest);
         r->object_manifest = value;
         return n;
     }
 
-    value = check_curl_field(p, n, "X-Delete-At");
+    value = check_curl_field(p, n, REG_SWIFT_EXPIRES_AT);
     if (value) {
         r->expires = 1;
         free(value);
         return n;
     }
 
-    value = check_curl_field(p, n, "X-Container-Object-Count");
+    value = check_curl_field(p, n, REG_SWIFT_OBJECTS);
     if (value) {
         r->objects = reg_atoi64((unsigned char *) value, strlen(value));
         free(value);
@@ -687,7 +685,7 @@ what(check_request_t *r)
 {
     static char  text[1200];
 
-    snprintf(text, sizeof(text), "%s %s", methods[r->method],
+    snprintf(text, sizeof(text), "%s %s", reg_swift_method(r->method),
              r->object ? r->object : "container");
 
     return text;

@@ -18,6 +18,7 @@
 
 #include "reg_final.h"
 #include "core/reg_path.h"
+#include "core/reg_swift.h"
 #include "reg_store.h"
 
 
@@ -268,7 +269,7 @@ head_newest(reg_flow_t *f, reg_str_t object)
     reg_call_t  *call;
 
     call = reg_flow_call(f, REG_HEAD, object);
-    reg_call_header(f, call, "X-Newest", &yes, 0);
+    reg_call_header(f, call, REG_SWIFT_NEWEST, &yes, 0);
 }
 
 

@@ -259,23 +259,6 @@ reg_damaged(reg_flow_t *f, const reg_str_t *object, const char *what)
 }
 
 
-static int
-says(const reg_reply_t *reply, const char *word)
-{
-    size_t  i, len;
-
-    len = strlen(word);
-
-    for (i = 0; i + len <= reply->body.len; i++) {
-        if (memcmp(reply->body.data + i, word, len) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 /* RGW has a word for it; Swift says the same of an object */
 
 int
@@ -284,8 +267,8 @@ reg_call_no_container(const reg_call_t *call)
     return call->reply.status == 404
            && (call->on_container
                || (call->method == REG_PUT
-                   && !reg_str_starts(&call->headers, "X-Copy-From"))
-               || says(&call->reply, "NoSuchBucket"));
+                   && !reg_str_starts(&call->headers, REG_SWIFT_COPY_FROM))
+               || reg_swift_no_container(&call->reply.body));
 }
 
 
@@ -358,7 +341,7 @@ reg_store_failed(reg_flow_t *f, const reg_call_t *call)
 
     if (reply->status == 404) {
         f->missed = 1;
-        f->container_seen |= (says(reply, "NoSuchKey") != 0);
+        f->container_seen |= (reg_swift_no_object(&reply->body) != 0);
         return 0;
     }
 

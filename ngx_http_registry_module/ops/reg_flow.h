@@ -15,13 +15,8 @@
 #include "core/reg_digest.h"
 #include "core/reg_error.h"
 #include "core/reg_route.h"
+#include "core/reg_swift.h"
 
-
-/* of a large object: its size when it was made, which RGW does not keep */
-#define REG_HEADER_WHOLE  "X-Object-Meta-Registry-Size"
-
-/* and the ETag that the storage tells while its segments are those */
-#define REG_HEADER_VOUCHED  "X-Object-Meta-Registry-ETag"
 
 /* read into memory: configs, which each pull of an image reads */
 #define REG_SMALL_MAX    (64 * 1024)
@@ -50,8 +45,8 @@ typedef struct {
     reg_str_t       body;               /* until the row is judged */
     reg_str_t       etag;               /* without quotes */
     reg_str_t       object_manifest;    /* X-Object-Manifest */
-    int64_t         whole;              /* REG_HEADER_WHOLE; 0: none */
-    reg_str_t       vouched;            /* REG_HEADER_VOUCHED */
+    int64_t         whole;              /* REG_SWIFT_WHOLE; 0: none */
+    reg_str_t       vouched;            /* REG_SWIFT_VOUCHED */
     reg_str_t       trans_id;
     reg_str_t       meta_digest;        /* X-Object-Meta-Digest */
     unsigned        expires:1;          /* the store will delete the object */

@@ -14,6 +14,7 @@
 #include "core/reg_query.h"
 #include "core/reg_referrer.h"
 #include "core/reg_refs.h"
+#include "core/reg_swift.h"
 #include "reg_common.h"
 #include "reg_data.h"
 #include "reg_store.h"
@@ -691,7 +692,7 @@ link_tags(reg_flow_t *f)
                                                       &push->tags[i]),
                               &push->data);
 
-        reg_call_header(f, call, "X-Object-Meta-Digest", &text, 0);
+        reg_call_header(f, call, REG_SWIFT_DIGEST, &text, 0);
     }
 
     push->next = i;

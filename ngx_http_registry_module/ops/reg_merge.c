@@ -7,6 +7,7 @@
  */
 
 #include "reg_merge.h"
+#include "core/reg_swift.h"
 #include "reg_store.h"
 #include "reg_upload.h"
 
@@ -129,7 +130,7 @@ reg_upload_merge(reg_flow_t *f)
     part->merged = 1;
 
     call = reg_flow_call(f, REG_PUT, reg_upload_part(f, part));
-    reg_call_header(f, call, "X-Delete-After", NULL, reg_upload_lifetime(f));
+    reg_upload_expire(f, call);
 
     call->body = reg_buf_str(&u->merged);
     call->failed |= (call->body.data == NULL);

@@ -5,6 +5,7 @@
 
 #include "reg_part.h"
 #include "core/reg_range.h"
+#include "core/reg_swift.h"
 #include "reg_find.h"
 #include "reg_store.h"
 #include "reg_upload.h"
@@ -362,7 +363,7 @@ reg_upload_feed(reg_flow_t *f)
 
     call = reg_flow_call(f, REG_PUT, reg_upload_part(f, &part));
     call->feed = 1;
-    reg_call_header(f, call, "X-Delete-After", NULL, reg_upload_lifetime(f));
+    reg_upload_expire(f, call);
 
     f->hash = NULL;
     f->other = NULL;

@@ -20,6 +20,7 @@
 
 #include "reg_segment.h"
 #include "core/reg_path.h"
+#include "core/reg_swift.h"
 #include "reg_final.h"
 #include "reg_store.h"
 
@@ -299,8 +300,8 @@ reg_segments_write(reg_flow_t *f)
     value = reg_buf_str(&b);
 
     call = reg_flow_call(f, REG_PUT, reg_path_blob(f->arena, &u->data));
-    reg_call_header(f, call, "X-Object-Manifest", &value, 0);
-    reg_call_header(f, call, REG_HEADER_WHOLE, NULL, u->size);
+    reg_call_header(f, call, REG_SWIFT_MANIFEST, &value, 0);
+    reg_call_header(f, call, REG_SWIFT_WHOLE, NULL, u->size);
     call->failed |= (prefix.data == NULL);
 
     (void) MD5_Final(raw, &u->etags);
@@ -308,7 +309,7 @@ reg_segments_write(reg_flow_t *f)
 
     value.data = hex;
     value.len = sizeof(hex);
-    reg_call_header(f, call, REG_HEADER_VOUCHED, &value, 0);
+    reg_call_header(f, call, REG_SWIFT_VOUCHED, &value, 0);
 
     return REG_CALL;
 }

@@ -3,6 +3,7 @@
  */
 
 #include "reg_store.h"
+#include "core/reg_swift.h"
 
 
 #define LISTING_MAX   (4 * 1024 * 1024)
@@ -171,7 +172,6 @@ reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
     int limit)
 {
     reg_buf_t    b;
-    reg_str_t    text;
     reg_call_t  *call;
 
     call = reg_flow_call_container(f, REG_GET);
@@ -183,31 +183,7 @@ reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
     f->listings += (f->ncalls == 1);
 
     reg_buf_init(&b, f->row, 512);
-    reg_buf_text(&b, "format=json&limit=");
-    reg_buf_number(&b, limit);
-    reg_buf_text(&b, "&prefix=");
-    reg_buf_escape(&b, &f->prefix, 0);
-    reg_buf_escape(&b, prefix, 0);
-
-    if (*delimiter) {
-        text.data = (unsigned char *) delimiter;
-        text.len = strlen(delimiter);
-
-        reg_buf_text(&b, "&delimiter=");
-        reg_buf_escape(&b, &text, 0);
-    }
-
-    if (from->len) {
-        reg_buf_text(&b, "&marker=");
-        reg_buf_escape(&b, &f->prefix, 0);
-        reg_buf_escape(&b, from, 0);
-    }
-
-    if (to->len) {
-        reg_buf_text(&b, "&end_marker=");
-        reg_buf_escape(&b, &f->prefix, 0);
-        reg_buf_escape(&b, to, 0);
-    }
+    reg_swift_listing(&b, &f->prefix, prefix, from, to, delimiter, limit);
 
     call->query = reg_buf_str(&b);
     call->failed = (call->query.data == NULL || prefix->data == NULL);
@@ -431,8 +407,8 @@ reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
     source = reg_buf_str(&b);
 
     call = reg_flow_call(f, REG_PUT, to);
-    reg_call_header(f, call, "X-Copy-From", &source, 0);
-    reg_call_header(f, call, "X-Fresh-Metadata", &yes, 0);
+    reg_call_header(f, call, REG_SWIFT_COPY_FROM, &source, 0);
+    reg_call_header(f, call, REG_SWIFT_FRESH, &yes, 0);
     call->failed |= (from.data == NULL);
 
     return call;

@@ -4,6 +4,7 @@
 
 #include "reg_upload.h"
 #include "core/reg_path.h"
+#include "core/reg_swift.h"
 #include "reg_common.h"
 #include "reg_store.h"
 
@@ -51,16 +52,19 @@ reg_upload_place(reg_flow_t *f, reg_place_t what, uint64_t tip)
 }
 
 
-int64_t
-reg_upload_lifetime(const reg_flow_t *f)
+void
+reg_upload_expire(reg_flow_t *f, reg_call_t *call)
 {
+    int64_t              seconds;
     const reg_upload_t  *u = f->op;
 
+    seconds = f->upload_expires;
+
     if (f->now && u->session.expires > f->now) {
-        return u->session.expires - f->now + MARGIN;
+        seconds = u->session.expires - f->now + MARGIN;
     }
 
-    return f->upload_expires;
+    reg_call_header(f, call, REG_SWIFT_EXPIRE_AFTER, NULL, seconds);
 }
 
 
@@ -169,7 +173,7 @@ reg_upload_mark(reg_flow_t *f, reg_str_t digest)
     call = reg_flow_call(f, REG_PUT,
                          reg_path_cancelled(f->arena, &f->route.name,
                                             &u->id));
-    reg_call_header(f, call, "X-Delete-After", NULL, reg_upload_lifetime(f));
+    reg_upload_expire(f, call);
     call->body = digest;
 }
 

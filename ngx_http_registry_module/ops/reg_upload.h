@@ -160,8 +160,8 @@ unsigned reg_upload_small(const reg_upload_t *u);
 /* the name of an object */
 reg_str_t reg_upload_part(reg_flow_t *f, const reg_part_t *part);
 
-/* X-Delete-After of what belongs to the upload */
-int64_t reg_upload_lifetime(const reg_flow_t *f);
+/* the call writes what belongs to the upload, and ends with it */
+void reg_upload_expire(reg_flow_t *f, reg_call_t *call);
 
 /* a random UUID; 0: out of memory */
 int reg_upload_new_id(reg_flow_t *f, reg_str_t *id);

@@ -6,6 +6,7 @@
  */
 
 #include "ngx_http_registry_health.h"
+#include "core/reg_swift.h"
 #include "base/ngx_http_registry_util.h"
 #include "ngx_http_registry_curl.h"
 #include "ngx_http_registry_token.h"
@@ -572,7 +573,7 @@ ngx_http_registry_health_ask(ngx_http_registry_health_t *health)
     if (ngx_http_registry_health_url(health, curl) != NGX_OK
         || ngx_http_registry_curl_header(curl, "Host", &conf->host_told)
            != NGX_OK
-        || ngx_http_registry_curl_header(curl, "X-Auth-Token",
+        || ngx_http_registry_curl_header(curl, REG_SWIFT_TOKEN,
                                          &health->token)
            != NGX_OK)
     {

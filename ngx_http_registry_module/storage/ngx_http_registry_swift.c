@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_registry_swift.h"
+#include "core/reg_swift.h"
 #include "base/ngx_http_registry_util.h"
 
 
@@ -11,17 +12,6 @@ static void ngx_http_registry_swift_request_line(reg_buf_t *out,
     ngx_http_registry_exchange_t *ex, ngx_http_registry_loc_conf_t *rlcf);
 static void ngx_http_registry_swift_request_headers(reg_buf_t *out,
     ngx_http_registry_exchange_t *ex, off_t length);
-
-
-const char *
-ngx_http_registry_swift_method(reg_method_t method)
-{
-    static const char  *names[] = {
-        "GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "COPY"
-    };
-
-    return names[method];
-}
 
 
 ngx_int_t
@@ -103,7 +93,7 @@ ngx_http_registry_swift_request_line(reg_buf_t *out,
     reg_str_t    container;
     reg_call_t  *call = ex->call;
 
-    reg_buf_text(out, ngx_http_registry_swift_method(call->method));
+    reg_buf_text(out, reg_swift_method(call->method));
     reg_buf_char(out, ' ');
     reg_buf_add(out, ex->ctx->storage.data, ex->ctx->storage.len);
     reg_buf_char(out, '/');
@@ -134,7 +124,7 @@ ngx_http_registry_swift_request_headers(reg_buf_t *out,
 {
     reg_call_t  *call = ex->call;
 
-    reg_buf_text(out, "X-Auth-Token: ");
+    reg_buf_text(out, REG_SWIFT_TOKEN ": ");
     reg_buf_add(out, ex->ctx->token.data, ex->ctx->token.len);
     reg_buf_text(out, CRLF);
     reg_buf_add_str(out, &call->headers);
@@ -255,7 +245,7 @@ ngx_http_registry_swift_take_header(ngx_http_request_t *r,
                                             value + value_len);
     }
 
-    if (NGX_HTTP_REGISTRY_IS("X-Object-Manifest")) {
+    if (NGX_HTTP_REGISTRY_IS(REG_SWIFT_MANIFEST)) {
         return ngx_http_registry_swift_keep(r->main->pool,
                                             &reply->object_manifest, value,
                                             value + value_len);
@@ -267,7 +257,7 @@ ngx_http_registry_swift_take_header(ngx_http_request_t *r,
                                             value + value_len);
     }
 
-    if (NGX_HTTP_REGISTRY_IS(REG_HEADER_WHOLE)) {
+    if (NGX_HTTP_REGISTRY_IS(REG_SWIFT_WHOLE)) {
 
         /* what is no size is none: the segments are looked at then */
 
@@ -275,24 +265,24 @@ ngx_http_registry_swift_take_header(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (NGX_HTTP_REGISTRY_IS("X-Delete-At")
-        || NGX_HTTP_REGISTRY_IS("X-Delete-After"))
+    if (NGX_HTTP_REGISTRY_IS(REG_SWIFT_EXPIRES_AT)
+        || NGX_HTTP_REGISTRY_IS(REG_SWIFT_EXPIRE_AFTER))
     {
         reply->expires = 1;
         return NGX_OK;
     }
 
-    if (NGX_HTTP_REGISTRY_IS(REG_HEADER_VOUCHED)) {
+    if (NGX_HTTP_REGISTRY_IS(REG_SWIFT_VOUCHED)) {
         return ngx_http_registry_swift_keep(r->main->pool, &reply->vouched,
                                             value, value + value_len);
     }
 
-    if (NGX_HTTP_REGISTRY_IS("X-Trans-Id")) {
+    if (NGX_HTTP_REGISTRY_IS(REG_SWIFT_TRANS_ID)) {
         return ngx_http_registry_swift_keep(r->pool, &reply->trans_id, value,
                                             value + value_len);
     }
 
-    if (NGX_HTTP_REGISTRY_IS("X-Object-Meta-Digest")) {
+    if (NGX_HTTP_REGISTRY_IS(REG_SWIFT_DIGEST)) {
         return ngx_http_registry_swift_keep(r->main->pool, &reply->meta_digest,
                                             value, value + value_len);
     }

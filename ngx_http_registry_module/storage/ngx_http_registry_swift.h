@@ -5,9 +5,8 @@
 #include "base/ngx_http_registry_ctx.h"
 
 
-/* for the upstream, and a method's name */
+/* for the upstream */
 ngx_int_t ngx_http_registry_swift_create_request(ngx_http_request_t *r);
-const char *ngx_http_registry_swift_method(reg_method_t method);
 
 /* one line of the reply's header, as nginx has parsed it */
 ngx_int_t ngx_http_registry_swift_take_header(ngx_http_request_t *r,

@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 
 #include "ngx_http_registry_token_fetch.h"
+#include "core/reg_swift.h"
 #include "ngx_http_registry_curl.h"
 
 
@@ -185,13 +186,13 @@ ngx_http_registry_token_ask(ngx_http_registry_account_t *account,
     curl->url = account->auth_url;
     curl->reply_max = NGX_HTTP_REGISTRY_TOKEN_BODY;
 
-    if (ngx_http_registry_curl_header(curl, "X-Auth-User", &account->user)
+    if (ngx_http_registry_curl_header(curl, REG_SWIFT_USER, &account->user)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_registry_curl_header(curl, "X-Auth-Key", &account->key);
+    return ngx_http_registry_curl_header(curl, REG_SWIFT_KEY, &account->key);
 }
 
 
@@ -279,7 +280,7 @@ ngx_http_registry_token_header(void *data, u_char *p, size_t len)
     }
 
     (void) ngx_http_registry_curl_field(fetch->account->keystone
-                                        ? "X-Subject-Token" : "X-Auth-Token",
+                                        ? "X-Subject-Token" : REG_SWIFT_TOKEN,
                                         p, len, fetch->token,
                                         sizeof(fetch->token),
                                         &fetch->token_len);
@@ -290,8 +291,9 @@ ngx_http_registry_token_header(void *data, u_char *p, size_t len)
 
     fetch->url.data = fetch->buf;
 
-    (void) ngx_http_registry_curl_field("X-Storage-Url", p, len, fetch->buf,
-                                        sizeof(fetch->buf), &fetch->url.len);
+    (void) ngx_http_registry_curl_field(REG_SWIFT_STORAGE_URL, p, len,
+                                        fetch->buf, sizeof(fetch->buf),
+                                        &fetch->url.len);
 
     if (ngx_http_registry_curl_field("X-Auth-Token-Expires", p, len, text,
                                      sizeof(text), &n)

@@ -5,6 +5,7 @@
 
 #include "ngx_http_registry_upstream.h"
 #include "base/ngx_http_registry_util.h"
+#include "core/reg_swift.h"
 #include "ngx_http_registry_swift.h"
 
 
@@ -243,7 +244,7 @@ ngx_http_registry_upstream_remember(ngx_http_request_t *r,
     s->data = p;
     s->len = ngx_sprintf(p, "%ui to %s \"%V\", transaction \"%V\"%s",
                          ex->status.code,
-                         ngx_http_registry_swift_method(ex->call->method),
+                         reg_swift_method(ex->call->method),
                          &name, &id, more)
              - p;
 }

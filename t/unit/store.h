@@ -13,6 +13,7 @@
 #include "ops/reg_ops.h"
 #include "core/reg_path.h"
 #include "core/reg_session.h"
+#include "core/reg_swift.h"
 
 
 #define OBJECTS_MAX  128
@@ -27,8 +28,8 @@ typedef struct {
     int             expires;
     reg_digest_t    etag;
     char            segments[600];      /* prefix, of a large object */
-    int64_t         whole;              /* its REG_HEADER_WHOLE */
-    char            vouched[40];        /* and REG_HEADER_VOUCHED */
+    int64_t         whole;              /* its REG_SWIFT_WHOLE */
+    char            vouched[40];        /* and REG_SWIFT_VOUCHED */
 } object_t;
 
 
@@ -474,8 +475,8 @@ make_call(reg_flow_t *f, reg_call_t *call, const reg_str_t *body)
 
         } else if (header(call, "X-Object-Manifest", value)) {
             put_large(name, value + sizeof("c/") - 1,
-                      header(call, REG_HEADER_WHOLE, whole),
-                      header(call, REG_HEADER_VOUCHED, vouched));
+                      header(call, REG_SWIFT_WHOLE, whole),
+                      header(call, REG_SWIFT_VOUCHED, vouched));
 
         } else if (call->feed) {
 
