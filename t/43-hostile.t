@@ -127,6 +127,9 @@ my %listing = (
     'list-numbers' => [good('[1, 2]'), 503],
     'list-wrong-types' => [good('[{"name":1,"bytes":"x"}]'), 503],
     'list-deep' => [good('[' x 100_000), 503],
+    'list-size' => [good(encode_json([{ name =>
+        'files/docker/registry/v2/repositories/list-size/_manifests/tags/a/x',
+        hash => 'x', bytes => 9223372036854775807 }])), 503],
     'list-negative' => [good('[{"name":"x","bytes":-5}]'), 503],
     'list-utf8' => [good("[{\"subdir\":\"\xc0\xaf\xff/\"}]"), 503],
     'list-huge-name' =>
@@ -269,7 +272,11 @@ for my $name ('blob-long', 'blob-chunked', 'blob-status', 'blob-range') {
     ok $refused->(), "$name: then refused";
 }
 
-my $r = get('/fake/v2/blob-headers/blobs/sha256:' . blob('blob-headers'),
+my $r = get('/fake/v2/blob-size/blobs/sha256:' . blob('blob-size'),
+    'blob-size');
+is $r->{status}, 503, 'a blob as large as none can be';
+
+$r = get('/fake/v2/blob-headers/blobs/sha256:' . blob('blob-headers'),
     'blob-headers');
 is $r->{status}, 200, 'a blob whose header is full of others';
 
@@ -325,8 +332,8 @@ sub storage {
         my ($prefix) = $uri =~ /[?&]prefix=([^&]*)/;
         $prefix =~ s/%(..)/chr hex $1/ge;
         return good($uri =~ /[?&]marker=/ ? '[]' : encode_json([map { {
-            name => "${prefix}sha256/" . $_ x 64, hash => 'x', bytes => 9223372036854775807,
-            content_type => 'x', last_modified => '' } } 'b', 'c', 'd']));
+            name => "${prefix}sha256/" . $_ x 64, hash => 'x',
+            bytes => 1 << 50, content_type => 'x', last_modified => '' } } 'b', 'c', 'd']));
     }
 
     # what is read of one does not end
@@ -382,6 +389,7 @@ sub data {
         'blob-long' => good('x' x ($size + 10)),
         'blob-chunked' => chunked(sprintf("%x\r\n", $size) . 'x' x $size
             . "\r\n0\r\n\r\n"),
+        'blob-size' => head(9223372036854775807),
         'blob-status' => good('x' x $size, '', '203 Other'),
         'blob-range' => good('x' x $size, "Content-Range: bytes 0-9/99\r\n",
             '206 Partial'),

@@ -100,7 +100,7 @@ on_head(check_t *c, check_request_t *r)
 
     b->size = r->length;
     b->flags |= young ? CHECK_BLOB_YOUNG : 0;
-    check_add(&c->bytes, r->length);
+    reg_size_add(&c->bytes, r->length);
 
     if (r->object_manifest) {
         b->flags |= CHECK_BLOB_LARGE;
@@ -213,7 +213,7 @@ check_blobs_deep(check_t *c)
         m = check_manifest_find(c, &d);
 
         if (m && m->loaded) {
-            check_add(&c->hashed, b->size);
+            reg_size_add(&c->hashed, b->size);
             continue;
         }
 
@@ -253,7 +253,7 @@ on_read(check_t *c, check_request_t *r)
     b = &c->blobs[r->index];
     name = check_str(r->object);
 
-    check_add(&c->hashed, b->size);
+    reg_size_add(&c->hashed, b->size);
 
     reg_hash_final(r->hash, &d);
     free(r->hash);

@@ -151,12 +151,3 @@ no_null(void *p)
 
     return p;
 }
-
-
-void
-check_add(int64_t *sum, int64_t size)
-{
-    if (size > 0) {
-        *sum = size > INT64_MAX - *sum ? INT64_MAX : *sum + size;
-    }
-}

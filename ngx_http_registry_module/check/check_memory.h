@@ -27,9 +27,5 @@ char *check_strdup(check_pool_t *pool, const reg_str_t *s);
 reg_str_t check_str(const char *text);
 int check_compare(const void *a, size_t alen, const void *b, size_t blen);
 
-/* a size that the storage tells: what is negative is none, a sum is at most
-   the largest number */
-void check_add(int64_t *sum, int64_t size);
-
 
 #endif /* _CHECK_MEMORY_H_INCLUDED_ */

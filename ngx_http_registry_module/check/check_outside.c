@@ -287,7 +287,7 @@ on_part(check_t *c, check_request_t *r)
     u = &all->uploads[r->index];
 
     u->n++;
-    check_add(&u->bytes, r->length);
+    reg_size_add(&u->bytes, r->length);
     u->forever += !r->expires;
 }
 

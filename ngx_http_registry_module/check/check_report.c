@@ -116,7 +116,7 @@ check_report(check_t *c, check_kind_t kind, const reg_str_t *object,
     r = c->report;
 
     r->counts[kind]++;
-    check_add(&r->bytes[kind], bytes);
+    reg_size_add(&r->bytes[kind], bytes);
 
     if (kinds[kind].problem) {
         r->problems++;

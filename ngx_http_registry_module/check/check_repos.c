@@ -309,7 +309,7 @@ take_upload(check_t *c, check_repo_t *repo, reg_entry_t *entry,
         u->modified = entry->modified;
     }
 
-    check_add(&u->bytes, entry->bytes);
+    reg_size_add(&u->bytes, entry->bytes);
 
     if (reg_str_is(&object->rest, "startedat")) {
         u->dated = 1;

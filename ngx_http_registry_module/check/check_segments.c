@@ -233,11 +233,11 @@ count(check_t *c, check_head_t *head, reg_entry_t *entry,
         }
     }
 
-    check_add(&head->bytes, entry->bytes);
+    reg_size_add(&head->bytes, entry->bytes);
     head->segments++;
 
     if (head->upload != CHECK_NONE) {
-        check_add(&c->uploads[head->upload].bytes, entry->bytes);
+        reg_size_add(&c->uploads[head->upload].bytes, entry->bytes);
     }
 }
 
@@ -275,7 +275,7 @@ orphan(check_t *c, orphans_t *o, reg_entry_t *entry, reg_object_t *object)
     }
 
     o->n++;
-    check_add(&o->bytes, entry->bytes);
+    reg_size_add(&o->bytes, entry->bytes);
 
     if (entry->modified > o->modified) {
         o->modified = entry->modified;

@@ -217,6 +217,26 @@ reg_atoi64(const unsigned char *data, size_t len)
 }
 
 
+int64_t
+reg_size_read(const unsigned char *data, size_t len)
+{
+    int64_t  n;
+
+    n = reg_atoi64(data, len);
+
+    return n <= REG_SIZE_MAX ? n : -1;
+}
+
+
+void
+reg_size_add(int64_t *sum, int64_t size)
+{
+    if (size > 0) {
+        *sum = size > INT64_MAX - *sum ? INT64_MAX : *sum + size;
+    }
+}
+
+
 void
 reg_buf_escape(reg_buf_t *b, const reg_str_t *s, int slash)
 {

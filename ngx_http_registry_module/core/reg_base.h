@@ -87,6 +87,17 @@ unsigned char *reg_hex(unsigned char *dst, const unsigned char *src,
 /* digits only, no sign, no blanks, 0 .. INT64_MAX; -1 on anything else */
 int64_t reg_atoi64(const unsigned char *data, size_t len);
 
+/*
+ * Sizes that others tell.  A read one is at most REG_SIZE_MAX, which no object
+ * has: -1 is what is none, or more.  So some of them can be added; of any
+ * number the sum ends at INT64_MAX.  What is not positive is not added.
+ */
+
+#define REG_SIZE_MAX  ((int64_t) 1 << 50)
+
+int64_t reg_size_read(const unsigned char *data, size_t len);
+void reg_size_add(int64_t *sum, int64_t size);
+
 /* base64url without padding: RFC 4648, section 5 */
 void reg_buf_base64(reg_buf_t *b, const void *data, size_t len);
 reg_rc_t reg_base64_read(reg_arena_t *arena, const reg_str_t *text,

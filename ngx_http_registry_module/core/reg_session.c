@@ -80,7 +80,7 @@ reg_session_add(reg_session_t *s, int64_t size, const reg_str_t *etag)
     reg_hash_final(&h, &d);
     memcpy(s->chain, d.raw, sizeof(s->chain));
 
-    s->offset += size;
+    reg_size_add(&s->offset, size);
     s->nparts++;
 }
 

@@ -252,11 +252,7 @@ follows(reg_data_t *data, const reg_entry_t *entry)
         data->next = number == 0 ? 2 : number + 1;
     }
 
-    if (entry->bytes > INT64_MAX - data->sum) {
-        return 0;
-    }
-
-    data->sum += entry->bytes;
+    reg_size_add(&data->sum, entry->bytes);
 
     return 1;
 }

@@ -509,7 +509,7 @@ set_path(reg_flow_t *f, reg_part_t *last)
     found.offset = 0;
 
     for (i = 0; i < n; i++) {
-        found.offset += u->path[i]->size;
+        reg_size_add(&found.offset, u->path[i]->size);
 
         if (n - i <= REG_SESSION_LAST) {
             reg_session_put_part(&found, u->path[i]);

@@ -31,7 +31,7 @@ reg_upload_read_small(reg_flow_t *f)
         u->run = u->npath - u->session.small;
 
         for (total = 0, i = u->run; i < u->npath; i++) {
-            total += u->path[i]->size;
+            reg_size_add(&total, u->path[i]->size);
         }
 
         reg_buf_init(&u->merged, f->arena, (size_t) total);

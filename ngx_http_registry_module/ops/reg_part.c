@@ -329,7 +329,8 @@ own_part(reg_flow_t *f, uint32_t n, reg_part_t *part)
 
     memset(part, 0, sizeof(reg_part_t));
 
-    part->offset = u->before.offset + n * f->part_size;
+    part->offset = n * f->part_size;
+    reg_size_add(&part->offset, u->before.offset);
     part->prev = n ? u->first + n - 1 : u->before.tip;
     part->id = u->first + n;
 }

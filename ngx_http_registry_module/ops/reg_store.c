@@ -269,6 +269,10 @@ wrong_name(const reg_flow_t *f, const reg_call_t *call, reg_entry_t *entry)
         return "a control character is in a name";
     }
 
+    if (entry->bytes > REG_SIZE_MAX) {
+        return "a size is larger than any object's";
+    }
+
     if (!begins(name, &f->prefix)) {
         return "a name is not below its prefix";
     }

@@ -84,7 +84,7 @@ reg_upload_small(const reg_upload_t *u)
     uint32_t  i;
 
     for (total = 0, i = u->npath; i > 0; i--) {
-        total += u->path[i - 1]->size;
+        reg_size_add(&total, u->path[i - 1]->size);
 
         if (u->path[i - 1]->size >= REG_PART_SMALL
             || total > (int64_t) REG_PART_SMALL * REG_PARTS_RUN)

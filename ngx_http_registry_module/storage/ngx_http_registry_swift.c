@@ -216,7 +216,7 @@ ngx_http_registry_swift_take_header(ngx_http_request_t *r,
             return NGX_HTTP_UPSTREAM_INVALID_HEADER;
         }
 
-        ex->length = reg_atoi64(value, value_len);
+        ex->length = reg_size_read(value, value_len);
         reply->length = ex->length;
 
         return ex->length < 0 ? NGX_HTTP_UPSTREAM_INVALID_HEADER : NGX_OK;
@@ -261,7 +261,7 @@ ngx_http_registry_swift_take_header(ngx_http_request_t *r,
 
         /* what is no size is none: the segments are looked at then */
 
-        reply->whole = ngx_max(reg_atoi64(value, value_len), 0);
+        reply->whole = ngx_max(reg_size_read(value, value_len), 0);
         return NGX_OK;
     }
 

@@ -1,6 +1,7 @@
 /* names, digests, ranges and the query string */
 
 #include "tap.h"
+#include "core/reg_session.h"
 
 #include "core/reg_digest.h"
 #include "core/reg_name.h"
@@ -35,6 +36,19 @@ static const struct { const char *text; int want; } tags[] = {
     { A64 A64, 1 },
     { "", 0 }, { ".a", 0 }, { "-a", 0 }, { "a/b", 0 }, { "a:b", 0 },
     { "a b", 0 }, { A64 A64 "a", 0 }, { "\xc3\xa4", 0 }, { "a\n", 0 }
+};
+
+
+static const struct { const char *text; int64_t want; } sizes[] = {
+    { "0", 0 }, { "71", 71 }, { "1125899906842624", REG_SIZE_MAX },
+    { "1125899906842625", -1 }, { "9223372036854775807", -1 },
+    { "9223372036854775808", -1 }, { "-1", -1 }, { "", -1 }, { "1 ", -1 }
+};
+
+
+static const struct { int64_t a, b, want; } sums[] = {
+    { 1, 2, 3 }, { INT64_MAX - 2, 2, INT64_MAX }, { INT64_MAX - 2, 3, INT64_MAX },
+    { INT64_MAX, INT64_MAX, INT64_MAX }, { 5, -1, 5 }, { 5, INT64_MIN, 5 }
 };
 
 
@@ -512,10 +526,41 @@ test_queries(void)
 }
 
 
+static void
+test_sizes(void)
+{
+    size_t         i;
+    int64_t        sum;
+    reg_session_t  s;
+    reg_str_t      etag = reg_string("etag");
+
+    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        ok(reg_size_read((const unsigned char *) sizes[i].text,
+                         strlen(sizes[i].text))
+           == sizes[i].want, "size", i);
+    }
+
+    for (i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+        sum = sums[i].a;
+        reg_size_add(&sum, sums[i].b);
+        ok(sum == sums[i].want, "sum of sizes", i);
+    }
+
+    reg_session_init(&s);
+
+    for (i = 0; i < 20000; i++) {
+        reg_session_add(&s, REG_SIZE_MAX, &etag);
+    }
+
+    ok(s.offset == INT64_MAX, "parts of the largest size", i);
+}
+
+
 int
 main(void)
 {
     test_names();
+    test_sizes();
     test_digests();
     test_hash_state();
     test_hash_large();
