@@ -488,7 +488,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      *     conf->keystone = { 0 };
      *     conf->account = NULL;
      *     conf->places = NULL;
-     *     conf->container_bit = 0;
+     *     conf->container_found = 0;
      *     conf->secrets = NULL;
      *     conf->nsecrets = 0;
      *     conf->former = NULL;

@@ -47,7 +47,9 @@ $t->start(rgw => $here->address,
         . $t->location('/container/v2/', '', %cache,
             registry_container => $other_container)
         . $t->location('/prefix/v2/', '', %cache, registry_prefix => 'other')
-        . $t->location('/same/v2/', '', %cache));
+        . $t->location('/same/v2/', '', %cache)
+        . join('', map { $t->location("/r$_/v2/", 'registry_cache off;',
+            registry_container => $t->container . "-$_") } 1 .. 34));
 
 my $c = $t->client;
 
@@ -172,6 +174,25 @@ for my $who (sort keys %wrong) {
     is($c->request('GET', $tag =~ s/late/second/r,
         { headers => { Accept => $type } })->{status}, 200,
         "$who: what it does not have is here all the same");
+}
+
+
+# however many containers there are, each is made, and made again
+
+for my $i (1, 31, 32, 34) {
+    my $store = RegistryTest::Store->new(container => $t->container . "-$i",
+        run => sub { $t->run(@_) });
+    my $push = "/r$i/v2/a/blobs/uploads/?digest=sha256:" . sha256_hex('a');
+    my @got;
+
+    for ('new', 'gone') {
+        push @got, map { $c->request('POST', $push, { content => 'a' })
+            ->{status} } 1, 2;
+        $store->swift('DELETE', "/$_->{name}") for @{ $store->list };
+        $store->swift('DELETE', '');
+    }
+
+    is("@got", '201 201 503 201', "container $i");
 }
 
 

@@ -15,6 +15,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 use RegistryTest;
+use RegistryTest::Image qw(read_file);
 use RegistryTest::Relay;
 
 
@@ -222,6 +223,44 @@ $end = time + 60;
 sleep 0.05 until report()->{checked} || time > $end;
 sleep 0.5;
 is(health()->{status}, 200, 'one of two servers is enough');
+$t->stop;
+
+
+
+# one that cannot be made, whatever the checks say, until it is there
+
+my $deny = RegistryTest::free_port();
+my $never = RegistryTest::Store->new(container => "$container-never",
+    run => sub { $t->run(@_) });
+
+$t->start(
+    http => <<"END",
+    server {
+        listen 127.0.0.1:$deny;
+        location / { proxy_pass http://$ENV{RGW_ENDPOINT}; }
+        location ~ ^/swift/v1/[^/]+\$ {
+            limit_except GET { deny all; }
+            proxy_pass http://$ENV{RGW_ENDPOINT};
+        }
+    }
+END
+    server => $t->location('/never/v2/',
+            'registry_health interval=100ms threshold=2;',
+            registry_pass => "http://127.0.0.1:$deny",
+            registry_container => "$container-never")
+        . 'location = /health { registry_status health; }');
+becomes(200, 'one that nobody needed yet');
+is($c->request('POST', '/never/v2/a/blobs/uploads/?digest=sha256:'
+    . sha256_hex('a'), { content => 'a' })->{status}, 503, 'not made');
+sleep 0.5;
+is(health()->{status}, 503, 'a container that cannot be made');
+is(report()->{why}, 'the container cannot be created', 'why');
+is($c->request('GET', '/never/v2/a/tags/list')->{status}, 503, 'all try it');
+like(read_file($t->error_log), qr/"create container", storage: 403 to PUT/,
+    'the log says what was refused');
+$never->swift('PUT', '');
+becomes(200, 'and it is there');
+$never->swift('DELETE', '');
 $t->stop;
 
 done_testing();

@@ -54,7 +54,6 @@ typedef struct {
     ngx_array_t                    checks;      /* of health_t pointers */
     ngx_array_t                    locations;   /* of loc_conf_t pointers */
     ngx_array_t                    upstreams;   /* of ssl.c */
-    ngx_uint_t                     containers;  /* bits given away */
 } ngx_http_registry_main_conf_t;
 
 
@@ -100,7 +99,7 @@ typedef struct {
     ngx_shm_zone_t                *places;      /* of a single node */
 
     ngx_http_registry_account_t   *account;
-    ngx_uint_t                     container_bit;
+    ngx_uint_t                     container_found; /* by this worker */
     ngx_msec_t                     health_interval;     /* 0: off */
     ngx_uint_t                     health_threshold;
     ngx_http_registry_health_t    *health;      /* NULL: off */

@@ -85,12 +85,6 @@ ngx_http_registry_account(ngx_conf_t *cf, ngx_http_registry_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (rmcf->containers < 31) {
-        rmcf->containers++;
-    }
-
-    conf->container_bit = (ngx_uint_t) 1 << (rmcf->containers - 1);
-
     conf->account = ngx_http_registry_account_find(rmcf, &identity);
 
     if (conf->account == NULL) {

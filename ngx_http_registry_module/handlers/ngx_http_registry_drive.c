@@ -13,6 +13,7 @@
 #include "client/ngx_http_registry_leave.h"
 #include "storage/ngx_http_registry_ready.h"
 #include "storage/ngx_http_registry_token.h"
+#include "storage/ngx_http_registry_upstream.h"
 #include "calls/ngx_http_registry_call.h"
 #include "calls/ngx_http_registry_early.h"
 #include "calls/ngx_http_registry_fill.h"
@@ -30,6 +31,8 @@ static ngx_uint_t ngx_http_registry_drive_container_done(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_registry_drive_left(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_drive_again(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_drive_renew(ngx_http_request_t *r);
+static void ngx_http_registry_drive_blame(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_drive_finish(ngx_http_request_t *r);
 
 
@@ -149,9 +152,20 @@ ngx_http_registry_drive_container_done(ngx_http_request_t *r)
     }
 
     if (ctx->container->answer.status == NGX_HTTP_OK) {
-        ngx_http_registry_ready_container_found(r);
+        ngx_http_registry_ready_container_is(r,
+                                        NGX_HTTP_REGISTRY_CONTAINER_FOUND);
 
-    } else if (ctx->operation->calls[0].stale == NULL) {
+    } else if (ctx->container->calls[0].method == REG_PUT
+               && ctx->container->calls[0].reply.status >= 300
+               && ctx->container->calls[0].reply.status < 500)
+    {
+        ngx_http_registry_ready_container_is(r,
+                                        NGX_HTTP_REGISTRY_CONTAINER_UNMADE);
+    }
+
+    if (ctx->container->answer.status != NGX_HTTP_OK
+        && ctx->operation->calls[0].stale == NULL)
+    {
         ctx->operation->answer = ctx->container->answer;
         return 0;
     }
@@ -257,6 +271,13 @@ ngx_http_registry_drive_renew(ngx_http_request_t *r)
 
     for (i = 0; i < f->ncalls; i++) {
 
+        /* whoever comes next looks for it, and makes it */
+
+        if (reg_call_no_container(&f->calls[i])) {
+            ngx_http_registry_ready_container_is(r,
+                                         NGX_HTTP_REGISTRY_CONTAINER_LOST);
+        }
+
         if (f->calls[i].reply.status != NGX_HTTP_UNAUTHORIZED) {
             continue;
         }
@@ -312,6 +333,27 @@ ngx_http_registry_drive_fail(ngx_http_request_t *r, ngx_int_t rc)
 }
 
 
+/* of an answer that is no refusal by itself, and of none */
+
+static void
+ngx_http_registry_drive_blame(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    unsigned          i;
+    const reg_call_t  *call;
+
+    for (i = 0; i < ctx->flow->ncalls; i++) {
+
+        call = &ctx->flow->calls[i];
+
+        if (call->reply.status == 0 || call->reply.status >= 300) {
+            ngx_http_registry_upstream_remember(r, call);
+            return;
+        }
+    }
+}
+
+
 static void
 ngx_http_registry_drive_finish(ngx_http_request_t *r)
 {
@@ -325,6 +367,12 @@ ngx_http_registry_drive_finish(ngx_http_request_t *r)
 
     ngx_http_registry_early_drop(r);
     ngx_http_registry_leave_release(r);
+
+    if (a->status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ctx->last_error.len == 0)
+    {
+        ngx_http_registry_drive_blame(r, ctx);
+    }
 
     if (a->status >= 400) {
         level = a->status >= 500 ? NGX_LOG_ERR : NGX_LOG_INFO;

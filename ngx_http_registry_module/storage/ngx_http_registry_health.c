@@ -9,6 +9,7 @@
 #include "core/reg_swift.h"
 #include "base/ngx_http_registry_util.h"
 #include "ngx_http_registry_curl.h"
+#include "ngx_http_registry_servers.h"
 #include "ngx_http_registry_token.h"
 
 #include <ngx_md5.h>
@@ -16,7 +17,7 @@
 
 
 #define NGX_HTTP_REGISTRY_HEALTH_ZONE       "registry_health:"
-#define NGX_HTTP_REGISTRY_HEALTH_MAGIC      0x52484c31
+#define NGX_HTTP_REGISTRY_HEALTH_MAGIC      0x52484c32
 
 /* milliseconds */
 #define NGX_HTTP_REGISTRY_HEALTH_TIMEOUT    5000    /* of each server */
@@ -53,12 +54,13 @@ typedef struct {
     ngx_http_registry_health_why_t   why;
     ngx_uint_t                       status;
     time_t                           checked;
+    ngx_uint_t                       seen;      /* the container, since the */
+    ngx_uint_t                       unmade;    /* last reload */
 } ngx_http_registry_health_shared_t;
 
 
 struct ngx_http_registry_health_s {
     ngx_http_registry_loc_conf_t    *conf;      /* of one of its locations */
-    ngx_atomic_uint_t                bits;      /* of all of them */
     ngx_msec_t                       interval;
     ngx_uint_t                       threshold;
     ngx_shm_zone_t                  *zone;
@@ -140,7 +142,6 @@ ngx_http_registry_health_init(ngx_conf_t *cf,
                 return NGX_CONF_ERROR;
             }
 
-            health->bits |= conf->container_bit;
             conf->health = health;
             return NGX_CONF_OK;
         }
@@ -154,7 +155,6 @@ ngx_http_registry_health_init(ngx_conf_t *cf,
     }
 
     health->conf = conf;
-    health->bits = conf->container_bit;
     health->interval = conf->health_interval;
     health->threshold = conf->health_threshold;
 
@@ -229,6 +229,8 @@ ngx_http_registry_health_zone_init(ngx_shm_zone_t *zone, void *data)
     /* the interval may be another one now */
 
     sh->next = 0;
+    sh->seen = 0;
+    sh->unmade = 0;
     zone->data = sh;
 
     return NGX_OK;
@@ -304,69 +306,6 @@ ngx_http_registry_health_cleanup(void *data)
 }
 
 
-static ngx_uint_t
-ngx_http_registry_health_servers(ngx_http_registry_health_t *health)
-{
-    ngx_uint_t                   i, n;
-    ngx_array_t                 *servers;
-    ngx_http_upstream_server_t  *server;
-
-    servers = health->conf->upstream.upstream->servers;
-
-    if (servers == NULL) {
-        return 1;
-    }
-
-    server = servers->elts;
-    n = 0;
-
-    for (i = 0; i < servers->nelts; i++) {
-        n += ngx_max(server[i].naddrs, 1);
-    }
-
-    return n;
-}
-
-
-/* of an upstream {} block; nothing: it is in the URL */
-
-static ngx_str_t
-ngx_http_registry_health_address(ngx_http_registry_health_t *health)
-{
-    ngx_str_t                    none = ngx_null_string;
-    ngx_uint_t                   i, n;
-    ngx_array_t                 *servers;
-    ngx_http_upstream_server_t  *server;
-
-    servers = health->conf->upstream.upstream->servers;
-
-    if (servers == NULL) {
-        return ngx_strncmp(health->conf->host.data, "unix:", 5) == 0
-               ? health->conf->host : none;
-    }
-
-    server = servers->elts;
-    n = health->server;
-
-    for (i = 0; i < servers->nelts; i++) {
-
-        if (n < server[i].naddrs) {
-            return server[i].addrs[n].name;
-        }
-
-        /* a name that is looked up while nginx runs */
-
-        if (n == 0 && server[i].naddrs == 0) {
-            return server[i].name;
-        }
-
-        n -= ngx_max(server[i].naddrs, 1);
-    }
-
-    return none;
-}
-
-
 static void
 ngx_http_registry_health_tick(ngx_event_t *ev)
 {
@@ -398,7 +337,7 @@ ngx_http_registry_health_tick(ngx_event_t *ev)
         sh->next = now + health->interval;
         sh->deadline = now + NGX_HTTP_REGISTRY_HEALTH_TOKEN
                        + NGX_HTTP_REGISTRY_HEALTH_TIMEOUT
-                         * ngx_http_registry_health_servers(health);
+                         * ngx_http_registry_servers_count(health->conf);
     }
 
     wait = (ngx_msec_int_t) (sh->next - now) > 0 ? sh->next - now
@@ -499,7 +438,8 @@ ngx_http_registry_health_url(ngx_http_registry_health_t *health,
     ngx_http_registry_loc_conf_t  *conf;
 
     conf = health->conf;
-    address = ngx_http_registry_health_address(health);
+    address = ngx_http_registry_servers_address(health->conf,
+                                                health->server);
 
     arena.alloc = ngx_http_registry_alloc;
     arena.ctx = health->pool;
@@ -589,9 +529,11 @@ ngx_http_registry_health_answered(void *data)
 {
     ngx_http_registry_health_t *health = data;
 
-    ngx_uint_t                       status;
-    ngx_http_registry_health_why_t   why;
+    ngx_uint_t                          status;
+    ngx_http_registry_health_why_t      why;
+    ngx_http_registry_health_shared_t  *sh;
 
+    sh = health->zone->data;
     status = (health->curl->error || health->curl->why)
              ? 0 : health->curl->status;
 
@@ -619,7 +561,7 @@ ngx_http_registry_health_answered(void *data)
     }
 
     if ((status == 0 || status >= 500)
-        && health->server + 1 < ngx_http_registry_health_servers(health))
+        && health->server + 1 < ngx_http_registry_servers_count(health->conf))
     {
         health->server++;
 
@@ -631,9 +573,7 @@ ngx_http_registry_health_answered(void *data)
     /* what is not there yet is created by the first request that needs it */
 
     if ((status >= 200 && status < 300)
-        || (status == NGX_HTTP_NOT_FOUND
-            && !(*ngx_http_registry_token_flags(health->conf->account)
-                 & health->bits)))
+        || (status == NGX_HTTP_NOT_FOUND && !sh->seen))
     {
         why = NGX_HTTP_REGISTRY_HEALTH_OK;
 
@@ -676,6 +616,10 @@ ngx_http_registry_health_end(ngx_http_registry_health_t *health,
     if (why == NGX_HTTP_REGISTRY_HEALTH_OK) {
         sh->failures = 0;
         sh->passed++;
+
+        if (status != NGX_HTTP_NOT_FOUND) {
+            sh->unmade = 0;
+        }
 
     } else {
         sh->failures++;
@@ -752,6 +696,29 @@ ngx_http_registry_health_abandon(ngx_http_registry_health_t *health)
 }
 
 
+void
+ngx_http_registry_health_container(ngx_http_registry_health_t *health,
+    ngx_uint_t found)
+{
+    ngx_slab_pool_t                    *shpool;
+    ngx_http_registry_health_shared_t  *sh;
+
+    if (health == NULL) {
+        return;
+    }
+
+    sh = health->zone->data;
+    shpool = (ngx_slab_pool_t *) health->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    sh->seen |= found;
+    sh->unmade = !found;
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
 ngx_uint_t
 ngx_http_registry_healthy(ngx_http_registry_health_t *health)
 {
@@ -779,10 +746,11 @@ ngx_http_registry_health_state(ngx_http_registry_health_t *health,
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    state->healthy = (sh->failures < health->threshold);
+    state->healthy = (sh->failures < health->threshold && !sh->unmade);
     state->passed = sh->passed;
     state->failed = sh->failed;
-    state->why = ngx_http_registry_health_texts[sh->why];
+    state->why = sh->unmade ? "the container cannot be created"
+                            : ngx_http_registry_health_texts[sh->why];
     state->status = sh->status;
     state->checked = sh->checked;
 

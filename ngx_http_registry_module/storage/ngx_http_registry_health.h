@@ -28,6 +28,13 @@ typedef struct {
 ngx_int_t ngx_http_registry_health_init_worker(ngx_cycle_t *cycle,
     ngx_array_t *checks);
 
+/*
+ * A request found the container, or could not make it: that is told by
+ * health_state() until one can, but keeps nobody from trying.  NULL: no check.
+ */
+void ngx_http_registry_health_container(ngx_http_registry_health_t *health,
+    ngx_uint_t found);
+
 ngx_uint_t ngx_http_registry_healthy(ngx_http_registry_health_t *health);
 void ngx_http_registry_health_state(ngx_http_registry_health_t *health,
     ngx_http_registry_health_state_t *state);

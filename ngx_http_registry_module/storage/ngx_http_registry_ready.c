@@ -92,22 +92,22 @@ ngx_http_registry_ready_container(ngx_http_request_t *r)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    return (*ngx_http_registry_token_flags(rlcf->account)
-            & rlcf->container_bit) != 0;
+    return rlcf->container_found;
 }
 
 
 void
-ngx_http_registry_ready_container_found(ngx_http_request_t *r)
+ngx_http_registry_ready_container_is(ngx_http_request_t *r,
+    ngx_http_registry_container_t is)
 {
-    ngx_atomic_t                  *flags;
-    ngx_atomic_uint_t              old;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-    flags = ngx_http_registry_token_flags(rlcf->account);
 
-    do {
-        old = *flags;
-    } while (!ngx_atomic_cmp_set(flags, old, old | rlcf->container_bit));
+    rlcf->container_found = (is == NGX_HTTP_REGISTRY_CONTAINER_FOUND);
+
+    if (is != NGX_HTTP_REGISTRY_CONTAINER_LOST) {
+        ngx_http_registry_health_container(rlcf->health,
+                                           rlcf->container_found);
+    }
 }

@@ -17,9 +17,20 @@ void ngx_http_registry_ready_come(void *data, ngx_int_t rc);
 void ngx_http_registry_ready_busy(ngx_http_registry_ctx_t *ctx,
     ngx_uint_t busy);
 
-/* whether the container is known to be there; that it is */
+typedef enum {
+    NGX_HTTP_REGISTRY_CONTAINER_FOUND = 0,
+    NGX_HTTP_REGISTRY_CONTAINER_LOST,       /* it was there */
+    NGX_HTTP_REGISTRY_CONTAINER_UNMADE      /* the storage refused to */
+} ngx_http_registry_container_t;
+
+
+/*
+ * Whether this worker knows that the container of the request's location is
+ * there; else who asks the storage for anything asks for it first.
+ */
 ngx_uint_t ngx_http_registry_ready_container(ngx_http_request_t *r);
-void ngx_http_registry_ready_container_found(ngx_http_request_t *r);
+void ngx_http_registry_ready_container_is(ngx_http_request_t *r,
+    ngx_http_registry_container_t is);
 
 
 #endif /* _NGX_HTTP_REGISTRY_READY_H_INCLUDED_ */

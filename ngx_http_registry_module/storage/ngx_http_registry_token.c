@@ -58,7 +58,6 @@ typedef struct {
 typedef struct {
     ngx_uint_t                       magic;
     size_t                           size;
-    ngx_atomic_t                     flags;
 
     ngx_pid_t                        owner;     /* who fetches */
     ngx_msec_t                       deadline;  /* when it must have ended */
@@ -172,7 +171,6 @@ ngx_http_registry_token_zone_init(ngx_shm_zone_t *zone, void *data)
 
         ngx_shmtx_lock(&shpool->mutex);
 
-        sh->flags = 0;
         sh->failures = 0;
         sh->refusals = 0;
 
@@ -402,17 +400,6 @@ ngx_http_registry_token_useless(ngx_http_registry_account_t *account)
     ngx_shmtx_unlock(&shpool->mutex);
 
     return useless;
-}
-
-
-ngx_atomic_t *
-ngx_http_registry_token_flags(ngx_http_registry_account_t *account)
-{
-    ngx_http_registry_token_shared_t  *sh;
-
-    sh = account->zone->data;
-
-    return &sh->flags;
 }
 
 

@@ -45,7 +45,7 @@ struct ngx_http_registry_account_s {
 
 /*
  * Makes the shared zone of the account, once at configuration time.  The
- * token survives a reload; the flags and the record of failures do not.
+ * token survives a reload; the record of failures does not.
  */
 char *ngx_http_registry_token_zone(ngx_conf_t *cf,
     ngx_http_registry_account_t *account);
@@ -75,10 +75,6 @@ void ngx_http_registry_token_refused(ngx_http_registry_account_t *account,
 
 /* 1: there is none since the storage refuses even those just given */
 ngx_uint_t ngx_http_registry_token_useless(
-    ngx_http_registry_account_t *account);
-
-/* a word for facts known of the account by all workers; zero after a reload */
-ngx_atomic_t *ngx_http_registry_token_flags(
     ngx_http_registry_account_t *account);
 
 

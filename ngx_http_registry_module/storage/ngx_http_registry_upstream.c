@@ -220,33 +220,43 @@ ngx_http_registry_upstream_header(ngx_http_request_t *r)
 }
 
 
-static void
+void
 ngx_http_registry_upstream_remember(ngx_http_request_t *r,
-    ngx_http_registry_exchange_t *ex)
+    const reg_call_t *call)
 {
-    u_char      *p;
-    ngx_str_t   *s, name, id;
-    const char  *more;
+    u_char                   *p;
+    ngx_str_t                *s, name, id;
+    const char               *more;
+    ngx_http_registry_ctx_t  *ctx;
 
-    s = &ex->ctx->last_error;
-    name = ngx_http_registry_visible_name(r->main, &ex->call->object);
-    id = ngx_http_registry_visible_name(r->main, &ex->call->reply.trans_id);
+    r = r->main;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    s = &ctx->last_error;
 
-    more = (ex->status.code == 413 && id.len == 0)
+    name = ngx_http_registry_visible_name(r, &call->object);
+    id = ngx_http_registry_visible(r, &ctx->storage_id);
+
+    more = (call->reply.status == 413 && id.len == 0)
            ? ": not the storage's, but the limit of a proxy before it" : "";
 
-    p = ngx_pnalloc(r->main->pool, name.len + id.len + 64
-                                   + ngx_strlen(more));
+    p = ngx_pnalloc(r->pool, name.len + id.len + 64 + ngx_strlen(more));
     if (p == NULL) {
         return;
     }
 
     s->data = p;
-    s->len = ngx_sprintf(p, "%ui to %s \"%V\", transaction \"%V\"%s",
-                         ex->status.code,
-                         reg_swift_method(ex->call->method),
-                         &name, &id, more)
-             - p;
+
+    if (call->reply.status == 0) {
+        p = ngx_sprintf(p, "no answer to %s \"%V\"",
+                        reg_swift_method(call->method), &name);
+    } else {
+        p = ngx_sprintf(p, "%ui to %s \"%V\", transaction \"%V\"%s",
+                        (ngx_uint_t) call->reply.status,
+                        reg_swift_method(call->method), &name,
+                        &id, more);
+    }
+
+    s->len = p - s->data;
 }
 
 
@@ -289,7 +299,7 @@ ngx_http_registry_upstream_expected(ngx_http_request_t *r,
     }
 
     if (ex->status.code < 400) {
-        ngx_http_registry_upstream_remember(r, ex);
+        ngx_http_registry_upstream_remember(r, ex->call);
     }
 
     range = ngx_http_registry_visible_name(r, &call->reply.content_range);
@@ -389,7 +399,7 @@ ngx_http_registry_upstream_header_done(ngx_http_request_t *r,
     }
 
     if (ex->status.code >= 400 && ex->status.code != 404) {
-        ngx_http_registry_upstream_remember(r, ex);
+        ngx_http_registry_upstream_remember(r, ex->call);
     }
 
     if (call->method == REG_HEAD

@@ -22,6 +22,13 @@ ngx_int_t ngx_http_registry_upstream_pipe_init(ngx_http_request_t *r,
     ngx_http_registry_exchange_t *ex);
 
 /*
+ * For the log of the request: the call, its status or that there is none, and
+ * the last transaction.
+ */
+void ngx_http_registry_upstream_remember(ngx_http_request_t *r,
+    const reg_call_t *call);
+
+/*
  * For a table's header().  expected(): what goes to the client is what it was
  * told, or nothing; told_length(): 0 is logged.
  */
