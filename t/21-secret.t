@@ -140,6 +140,7 @@ $t->start(directives => "$SIGNED registry_secret_file $file;",
           $ENV{RGW_AUTH_URL} =~ s/127\.0\.0\.1/localhost/r],
       ['/user/v2/', registry_auth_user => 'nobody:swift'],
       ['/keystone/v2/', registry_auth_version => 3,
+          registry_host => 'rgw.example.com',
           registry_auth_domain => 'd', registry_auth_project => 'p'],
       ['/container/v2/', registry_container => 'another'],
       ['/prefix/v2/', registry_prefix => 'p']);
