@@ -139,8 +139,15 @@ reg_parts_add(reg_arena_t *arena, reg_parts_t *parts,
     }
 
     part.size = entry->bytes;
-    part.etag = entry->hash;
-    part.modified = entry->time;
+
+    if (reg_str_copy(arena, &part.etag, entry->hash.data, entry->hash.len)
+        != REG_OK
+        || reg_str_copy(arena, &part.modified, entry->time.data,
+                        entry->time.len)
+           != REG_OK)
+    {
+        return REG_NOMEM;
+    }
 
     if (parts->n == parts->room) {
         room = parts->room ? 2 * parts->room : 16;

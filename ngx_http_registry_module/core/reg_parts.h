@@ -49,7 +49,7 @@ reg_rc_t reg_part_name_parse(const reg_str_t *name, reg_part_t *part);
 /* an upload that has ended may have this beside its parts; it sorts last */
 #define REG_PARTS_CANCELLED  "cancelled"
 
-/* what is no part, an empty one too, is left out */
+/* what is no part, an empty one too, is left out; nothing of it is kept */
 reg_rc_t reg_parts_add(reg_arena_t *arena, reg_parts_t *parts,
     const reg_entry_t *entry);
 

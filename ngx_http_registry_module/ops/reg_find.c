@@ -68,6 +68,7 @@ reg_todo_t
 reg_upload_take_page(reg_flow_t *f)
 {
     size_t          i;
+    reg_str_t      *last;
     reg_upload_t   *u = f->op;
     reg_listing_t   listing;
 
@@ -75,7 +76,7 @@ reg_upload_take_page(reg_flow_t *f)
         return take_named(f);
     }
 
-    if (reg_judge_list(f, &f->calls[0], &listing) != REG_NEXT) {
+    if (reg_judge_list_row(f, &f->calls[0], &listing) != REG_NEXT) {
         return REG_ANSWER;
     }
 
@@ -87,8 +88,19 @@ reg_upload_take_page(reg_flow_t *f)
         }
     }
 
+    if (u->parts.n > REG_NAMES_MAX) {
+        return reg_refuse_endless(f, &f->calls[0]);
+    }
+
     if (listing.n) {
-        u->marker = listing.entries[listing.n - 1].name;
+        last = &listing.entries[listing.n - 1].name;
+
+        if (reg_str_copy(f->arena, &u->marker, last->data, last->len)
+            != REG_OK)
+        {
+            return reg_nomem(f);
+        }
+
         return REG_AGAIN;
     }
 

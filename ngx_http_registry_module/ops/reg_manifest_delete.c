@@ -498,6 +498,10 @@ judge_tags(reg_flow_t *f)
         return REG_NEXT;
     }
 
+    if (rm->n > REG_NAMES_MAX) {
+        return reg_refuse_endless(f, &f->calls[0]);
+    }
+
     if (reg_str_copy(f->arena, &rm->marker,
                      listing.entries[listing.n - 1].name.data,
                      listing.entries[listing.n - 1].name.len)

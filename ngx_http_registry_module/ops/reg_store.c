@@ -8,6 +8,7 @@
 
 #define LISTING_MAX   (4 * 1024 * 1024)
 #define LISTINGS_MAX  10000             /* rows of them, for one request */
+#define ENDLESS       "there is no end to them"
 
 
 static reg_todo_t check_container(reg_flow_t *f);
@@ -23,8 +24,6 @@ static const char *wrong_name(const reg_flow_t *f, const reg_call_t *call,
 static int begins(const reg_str_t *s, const reg_str_t *with);
 static int is_behind(const reg_entry_t *entry, const reg_str_t *marker);
 static int compare(const reg_str_t *a, const reg_str_t *b);
-static reg_todo_t judge_listing(reg_flow_t *f, reg_arena_t *arena,
-    const reg_call_t *call, reg_listing_t *listing);
 
 
 const reg_step_t  reg_container_steps[] = {
@@ -213,7 +212,7 @@ read_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
     why = NULL;
 
     if (f->listings > LISTINGS_MAX) {
-        why = "there is no end to them";
+        why = ENDLESS;
         rc = REG_BAD;
 
     } else if (call->reply.body.len) {
@@ -335,8 +334,8 @@ compare(const reg_str_t *a, const reg_str_t *b)
 }
 
 
-static reg_todo_t
-judge_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
+reg_todo_t
+reg_judge_list_row(reg_flow_t *f, const reg_call_t *call,
     reg_listing_t *listing)
 {
     listing->n = 0;
@@ -345,7 +344,7 @@ judge_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
         return REG_ANSWER;
     }
 
-    switch (read_listing(f, arena, call, listing)) {
+    switch (read_listing(f, f->row, call, listing)) {
 
     case REG_OK:
         return REG_NEXT;
@@ -361,17 +360,12 @@ judge_listing(reg_flow_t *f, reg_arena_t *arena, const reg_call_t *call,
 
 
 reg_todo_t
-reg_judge_list(reg_flow_t *f, const reg_call_t *call, reg_listing_t *listing)
+reg_refuse_endless(reg_flow_t *f, const reg_call_t *call)
 {
-    return judge_listing(f, f->arena, call, listing);
-}
+    tell_listing(f, call, ENDLESS);
 
-
-reg_todo_t
-reg_judge_list_row(reg_flow_t *f, const reg_call_t *call,
-    reg_listing_t *listing)
-{
-    return judge_listing(f, f->row, call, listing);
+    return reg_refuse(f, REG_E_UNAVAILABLE,
+                      "the storage sent listings without an end");
 }
 
 
@@ -403,7 +397,7 @@ reg_upload_copy(reg_flow_t *f, reg_str_t to, reg_str_t from)
     reg_str_t    source, yes = reg_string("true");
     reg_call_t  *call;
 
-    reg_buf_init(&b, f->arena, 256);
+    reg_buf_init(&b, f->row, 256);
     reg_buf_char(&b, '/');
     reg_buf_escape(&b, &f->container, 1);
     reg_buf_char(&b, '/');

@@ -53,13 +53,21 @@ void reg_call_list_between(reg_flow_t *f, const reg_str_t *prefix,
 reg_rc_t reg_call_listing(reg_flow_t *f, const reg_call_t *call,
     reg_listing_t *listing);
 
-/* the same, or an answer why there is none */
-reg_todo_t reg_judge_list(reg_flow_t *f, const reg_call_t *call,
-    reg_listing_t *listing);
-
-/* the same, of f->row: entries live until the row is judged */
+/*
+ * The same, or an answer why there is none; of f->row: entries live until the
+ * row is judged
+ */
 reg_todo_t reg_judge_list_row(reg_flow_t *f, const reg_call_t *call,
     reg_listing_t *listing);
+
+/*
+ * 503 for whoever keeps what listings name, beyond so many: some 100 MB, more
+ * than the parts of an upload, or what a delete deletes, ever are
+ */
+
+#define REG_NAMES_MAX  250000
+
+reg_todo_t reg_refuse_endless(reg_flow_t *f, const reg_call_t *call);
 
 /* a header line of a call; text may be NULL when "number" is to be written */
 void reg_call_header(reg_flow_t *f, reg_call_t *call, const char *name,
