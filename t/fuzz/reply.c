@@ -7,6 +7,7 @@
 #include "storage/ngx_http_registry_upstream.c"
 #include "calls/ngx_http_registry_memory.c"
 #include "base/ngx_http_registry_ctx.c"
+#include "base/ngx_http_registry_util.c"
 
 #include "fuzz.h"
 
@@ -109,6 +110,7 @@ one(ngx_pool_t *pool, const uint8_t *data, size_t size, size_t cut,
     ngx_http_upstream_t        u;
     ngx_http_registry_ctx_t    ctx;
     ngx_http_registry_exchange_t   rc;
+    void                     *main_ctx[1];
 
     ngx_memzero(&r, sizeof(r));
     ngx_memzero(&main_r, sizeof(main_r));
@@ -127,6 +129,9 @@ one(ngx_pool_t *pool, const uint8_t *data, size_t size, size_t cut,
     ngx_memcpy(copy, data, size);
 
     main_r.pool = pool;
+    main_r.main = &main_r;
+    main_r.ctx = main_ctx;
+    main_ctx[0] = &ctx;
     r.main = &main_r;
     r.pool = pool;
     r.connection = &connection;
