@@ -186,7 +186,11 @@ reg_data_judge_list(reg_flow_t *f, reg_data_t *data, const reg_call_t *call)
         }
     }
 
-    if (listing.n == SEGMENTS_PAGE) {
+    /* RGW may send less than was asked for, though there is more */
+
+    if (listing.n == SEGMENTS_PAGE
+        || (listing.n && data->sum < data->size))
+    {
         if (reg_str_copy(f->arena, &data->marker,
                          listing.entries[listing.n - 1].name.data,
                          listing.entries[listing.n - 1].name.len)
