@@ -100,6 +100,7 @@ typedef struct {
 
     ngx_http_registry_account_t   *account;
     ngx_uint_t                     container_found; /* by this worker */
+    ngx_uint_t                     container_lost;  /* since */
     ngx_msec_t                     health_interval;     /* 0: off */
     ngx_uint_t                     health_threshold;
     ngx_http_registry_health_t    *health;      /* NULL: off */

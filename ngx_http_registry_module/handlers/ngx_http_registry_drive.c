@@ -271,7 +271,7 @@ ngx_http_registry_drive_renew(ngx_http_request_t *r)
 
     for (i = 0; i < f->ncalls; i++) {
 
-        /* whoever comes next looks for it, and makes it */
+        /* the next upload looks for it, and makes it */
 
         if (reg_call_no_container(&f->calls[i])) {
             ngx_http_registry_ready_container_is(r,

@@ -83,16 +83,20 @@ ngx_http_registry_ready_busy(ngx_http_registry_ctx_t *ctx, ngx_uint_t busy)
 }
 
 
-/* whether the container is known to be there; the first call finds out */
-
 ngx_uint_t
 ngx_http_registry_ready_container(ngx_http_request_t *r)
 {
+    reg_route_kind_t               kind;
+    ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_loc_conf_t  *rlcf;
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    kind = ctx->operation->route.kind;
 
-    return rlcf->container_found;
+    return rlcf->container_found
+           || (rlcf->container_lost
+               && kind != REG_ROUTE_UPLOADS && kind != REG_ROUTE_UPLOAD);
 }
 
 
@@ -105,6 +109,7 @@ ngx_http_registry_ready_container_is(ngx_http_request_t *r,
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
     rlcf->container_found = (is == NGX_HTTP_REGISTRY_CONTAINER_FOUND);
+    rlcf->container_lost = (is == NGX_HTTP_REGISTRY_CONTAINER_LOST);
 
     if (is != NGX_HTTP_REGISTRY_CONTAINER_LOST) {
         ngx_http_registry_health_container(rlcf->health,

@@ -25,8 +25,9 @@ typedef enum {
 
 
 /*
- * Whether this worker knows that the container of the request's location is
- * there; else who asks the storage for anything asks for it first.
+ * Whether the request need not look for the container of its location first,
+ * and make it: this worker knows that it is there.  One that was lost is made
+ * by uploads alone; in an empty one all that others ask for would be unknown.
  */
 ngx_uint_t ngx_http_registry_ready_container(ngx_http_request_t *r);
 void ngx_http_registry_ready_container_is(ngx_http_request_t *r,
