@@ -36,7 +36,11 @@ $relay->calls;
 sub asked {
     my ($name, @wanted) = @_;
 
-    my @got = map { /^(\S+)/ } @{ $relay->calls };
+    # each worker looks once whether the container is there
+
+    my $container = $t->container;
+    my @got = map { /^(\S+)/ } grep { !m{^HEAD \S+/\Q$container\E \d+$} }
+        @{ $relay->calls };
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is "@got", "@wanted", "$name: requests";
@@ -238,7 +242,6 @@ $location = patch($location, 'a' x $LONG, Chunked => 1);
 asked('alone: the first PATCH', 'PUT');
 $t->reload;
 $c = $t->client;
-$c->push_blob('first', 'first');        # the container is looked for again
 $relay->calls;
 $location = patch($location, 'b' x $LONG);
 asked('alone: a long one behind it, after a reload', 'PUT');
