@@ -5,6 +5,7 @@
 #include "base/ngx_http_registry.h"
 #include "ops/reg_flow.h"
 #include "shared/ngx_http_registry_cache.h"
+#include "shared/ngx_http_registry_containers.h"
 #include "shared/ngx_http_registry_places.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "storage/ngx_http_registry_health.h"
@@ -487,8 +488,7 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
      *     conf->secret_file, prefix, root = { 0, NULL };
      *     conf->keystone = { 0 };
      *     conf->account = NULL;
-     *     conf->places = NULL;
-     *     conf->container_found = 0;
+     *     conf->places, container_known = NULL;
      *     conf->secrets = NULL;
      *     conf->nsecrets = 0;
      *     conf->former = NULL;
@@ -751,7 +751,8 @@ ngx_http_registry_init(ngx_conf_t *cf)
 
     *log = ngx_http_registry_log_handler;
 
-    if (ngx_http_registry_secrets_former(cf) != NGX_OK
+    if (ngx_http_registry_containers_zone(cf) != NGX_OK
+        || ngx_http_registry_secrets_former(cf) != NGX_OK
         || ngx_http_registry_error_filters_init(cf) != NGX_OK
         || ngx_http_registry_variables_init(cf) != NGX_OK
         || ngx_http_registry_ssl_watch(cf) != NGX_OK

@@ -99,8 +99,7 @@ typedef struct {
     ngx_shm_zone_t                *places;      /* of a single node */
 
     ngx_http_registry_account_t   *account;
-    ngx_uint_t                     container_found; /* by this worker */
-    ngx_uint_t                     container_lost;  /* since */
+    ngx_atomic_t                  *container_known;     /* shared */
     ngx_msec_t                     health_interval;     /* 0: off */
     ngx_uint_t                     health_threshold;
     ngx_http_registry_health_t    *health;      /* NULL: off */

@@ -7,6 +7,7 @@
 #include "ngx_http_registry_drive.h"
 #include "ops/reg_ops.h"
 #include "ops/reg_store.h"
+#include "shared/ngx_http_registry_containers.h"
 #include "shared/ngx_http_registry_stat.h"
 #include "client/ngx_http_registry_answer.h"
 #include "client/ngx_http_registry_body.h"
@@ -159,8 +160,7 @@ ngx_http_registry_drive_container_done(ngx_http_request_t *r)
                && ctx->container->calls[0].reply.status >= 300
                && ctx->container->calls[0].reply.status < 500)
     {
-        ngx_http_registry_ready_container_is(r,
-                                        NGX_HTTP_REGISTRY_CONTAINER_UNMADE);
+        ngx_http_registry_ready_container_unmade(r);
     }
 
     if (ctx->container->answer.status != NGX_HTTP_OK

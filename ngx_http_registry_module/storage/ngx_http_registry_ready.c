@@ -3,6 +3,7 @@
  */
 
 #include "ngx_http_registry_ready.h"
+#include "shared/ngx_http_registry_containers.h"
 #include "ngx_http_registry_health.h"
 #include "ngx_http_registry_token.h"
 
@@ -94,25 +95,43 @@ ngx_http_registry_ready_container(ngx_http_request_t *r)
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
     kind = ctx->operation->route.kind;
 
-    return rlcf->container_found
-           || (rlcf->container_lost
-               && kind != REG_ROUTE_UPLOADS && kind != REG_ROUTE_UPLOAD);
+    switch (*rlcf->container_known) {
+
+    case NGX_HTTP_REGISTRY_CONTAINER_FOUND:
+        return 1;
+
+    case NGX_HTTP_REGISTRY_CONTAINER_LOST:
+        return kind != REG_ROUTE_UPLOADS && kind != REG_ROUTE_UPLOAD;
+
+    default: /* NGX_HTTP_REGISTRY_CONTAINER_UNKNOWN */
+        return 0;
+    }
 }
 
 
 void
-ngx_http_registry_ready_container_is(ngx_http_request_t *r,
-    ngx_http_registry_container_t is)
+ngx_http_registry_ready_container_is(ngx_http_request_t *r, ngx_uint_t known)
 {
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    rlcf->container_found = (is == NGX_HTTP_REGISTRY_CONTAINER_FOUND);
-    rlcf->container_lost = (is == NGX_HTTP_REGISTRY_CONTAINER_LOST);
+    *rlcf->container_known = known;
 
-    if (is != NGX_HTTP_REGISTRY_CONTAINER_LOST) {
-        ngx_http_registry_health_container(rlcf->health,
-                                           rlcf->container_found);
+    if (known == NGX_HTTP_REGISTRY_CONTAINER_FOUND) {
+        ngx_http_registry_health_container(rlcf->health, 1);
     }
+}
+
+
+void
+ngx_http_registry_ready_container_unmade(ngx_http_request_t *r)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    *rlcf->container_known = NGX_HTTP_REGISTRY_CONTAINER_UNKNOWN;
+
+    ngx_http_registry_health_container(rlcf->health, 0);
 }

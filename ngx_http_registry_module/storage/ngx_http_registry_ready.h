@@ -17,21 +17,17 @@ void ngx_http_registry_ready_come(void *data, ngx_int_t rc);
 void ngx_http_registry_ready_busy(ngx_http_registry_ctx_t *ctx,
     ngx_uint_t busy);
 
-typedef enum {
-    NGX_HTTP_REGISTRY_CONTAINER_FOUND = 0,
-    NGX_HTTP_REGISTRY_CONTAINER_LOST,       /* it was there */
-    NGX_HTTP_REGISTRY_CONTAINER_UNMADE      /* the storage refused to */
-} ngx_http_registry_container_t;
-
-
 /*
  * Whether the request need not look for the container of its location first,
- * and make it: this worker knows that it is there.  One that was lost is made
+ * and make it: it is known to be there.  One that was lost is made
  * by uploads alone; in an empty one all that others ask for would be unknown.
  */
 ngx_uint_t ngx_http_registry_ready_container(ngx_http_request_t *r);
 void ngx_http_registry_ready_container_is(ngx_http_request_t *r,
-    ngx_http_registry_container_t is);
+    ngx_uint_t known);
+
+/* the storage refused to make it */
+void ngx_http_registry_ready_container_unmade(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_REGISTRY_READY_H_INCLUDED_ */
