@@ -303,7 +303,7 @@ sub push_image {
 
 
 {
-    write_file("$d/tempurl", "temporary\n");
+    write_file("$d/tempurl", "a temporary key of 32 characters\n");
     chmod 0600, "$d/tempurl";
     my %with = ('/etc/nginx/registry.tempurl' => "$d/tempurl");
     my $big = 'x' x 200_000;
