@@ -273,7 +273,7 @@ ngx_http_registry_drive_renew(ngx_http_request_t *r)
 
         /* the next upload looks for it, and makes it */
 
-        if (reg_call_no_container(&f->calls[i])) {
+        if (f == ctx->operation && reg_call_no_container(&f->calls[i])) {
             ngx_http_registry_ready_container_is(r,
                                          NGX_HTTP_REGISTRY_CONTAINER_LOST);
         }

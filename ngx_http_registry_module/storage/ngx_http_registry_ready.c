@@ -116,6 +116,14 @@ ngx_http_registry_ready_container_is(ngx_http_request_t *r, ngx_uint_t known)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
+    /* what was never there is not lost: whoever comes first makes it */
+
+    if (known == NGX_HTTP_REGISTRY_CONTAINER_LOST
+        && *rlcf->container_known == NGX_HTTP_REGISTRY_CONTAINER_UNKNOWN)
+    {
+        return;
+    }
+
     *rlcf->container_known = known;
 
     if (known == NGX_HTTP_REGISTRY_CONTAINER_FOUND) {
