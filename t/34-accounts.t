@@ -196,6 +196,16 @@ for my $i (1, 31, 32, 34) {
 }
 
 
+# several that come first to a new one: none of them takes it for a lost one
+
+my $url = "http://$c->{address}/r7/v2/a/blobs/sha256:" . sha256_hex('b');
+my $codes = $t->run('sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do'
+    . " curl -s -o /dev/null -w '%{http_code} ' $url & done; wait");
+is($codes, '404 ' x 12, 'twelve at once, of a container that is not there yet');
+RegistryTest::Store->new(container => $t->container . '-7',
+    run => sub { $t->run(@_) })->swift('DELETE', '');
+
+
 # one that refuses its tokens, and is asked all the time, holds up nobody
 
 $faults->plan({ match => '.', fault => 401, times => 100_000 });
