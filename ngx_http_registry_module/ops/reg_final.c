@@ -132,8 +132,8 @@ reg_final_weigh(reg_upload_t *u)
  * deletes what stands there at that time.
  */
 
-reg_todo_t
-reg_final_judge_look(reg_flow_t *f)
+static reg_todo_t
+take_standing(reg_flow_t *f)
 {
     reg_upload_t  *u = f->op;
 
@@ -143,8 +143,20 @@ reg_final_judge_look(reg_flow_t *f)
 
     u->standing = f->calls[0].reply;
 
-    if (u->standing.expires) {
-        return reg_upload_refuse_expiring(f);
+    return u->standing.expires ? reg_upload_refuse_expiring(f) : REG_NEXT;
+}
+
+
+reg_todo_t
+reg_final_judge_look(reg_flow_t *f)
+{
+    reg_todo_t     todo;
+    reg_upload_t  *u = f->op;
+
+    todo = take_standing(f);
+
+    if (todo != REG_NEXT) {
+        return todo;
     }
 
     reg_final_weigh(u);
@@ -169,16 +181,13 @@ reg_final_judge_look(reg_flow_t *f)
 reg_todo_t
 reg_final_judge_standing(reg_flow_t *f)
 {
+    reg_todo_t     todo;
     reg_upload_t  *u = f->op;
 
-    if (reg_store_failed(f, &f->calls[0])) {
-        return REG_ANSWER;
-    }
+    todo = take_standing(f);
 
-    u->standing = f->calls[0].reply;
-
-    if (u->standing.expires) {
-        return reg_upload_refuse_expiring(f);
+    if (todo != REG_NEXT) {
+        return todo;
     }
 
     if (is_late(u)) {
